@@ -21,7 +21,7 @@ gets evaluation.json and evaluation.html, a page that works offline.
 """
 
 from model.errors import demand
-from model.parallel import add_jobs
+from model.parallel import Workers, add_jobs
 
 if __name__ == "__main__":
     demand("torch")  # before the imports that need it
@@ -96,7 +96,7 @@ def main() -> None:
 
 
 def report_set(
-    checkpoint: Checkpoint, cache: Path, workers: int, view: View | None = None
+    checkpoint: Checkpoint, cache: Path, workers: Workers, view: View | None = None
 ) -> SampleSet:
     """The synthetic pairs that a checkpoint's figures were measured on, or as many in another
     `view`."""

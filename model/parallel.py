@@ -1,54 +1,79 @@
-"""Works through many jobs in several processes, with a progress bar."""
+"""Works through many jobs in several processes or on a cluster, with a progress bar."""
 
 import argparse
 import multiprocessing
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
 import cv2
 from tqdm import tqdm
 
+from model.cluster import run_on_cluster
 from model.errors import InputError
 
 JobT = TypeVar("JobT")
+ResultT = TypeVar("ResultT")
+
+Workers = int | str
+"""A number of processes on this machine, or the address of a Ray cluster."""
 
 
 def add_jobs(options: argparse._ActionsContainer, default: int, what: str) -> None:
-    """Add `--jobs`, the number of processes that do `what`."""
+    """Add `--jobs`, the number of processes that do `what`, and `--ray`, the cluster that does."""
     help_ = f"processes that {what}"
     options.add_argument(
         "--jobs", dest="workers", type=int, metavar="N", default=default, help=help_
     )
+    add_ray(options)
 
 
-def check_workers(number: int) -> None:
-    """Raise `InputError` if `number` is below 1."""
-    if number < 1:
-        raise InputError(f"--jobs {number}: choose 1 or more processes")
+def add_ray(options: argparse._ActionsContainer) -> None:
+    """Add `--ray`, which takes the place of `--jobs`."""
+    options.add_argument(
+        "--ray",
+        dest="workers",
+        nargs="?",
+        const="auto",
+        metavar="ADDRESS",
+        default=argparse.SUPPRESS,
+        help="work on this Ray cluster (without ADDRESS: one that runs on this machine)",
+    )
+
+
+def check_workers(workers: Workers) -> None:
+    """Raise `InputError` if it is a number below 1."""
+    if isinstance(workers, int) and workers < 1:
+        raise InputError(f"--jobs {workers}: choose 1 or more processes")
 
 
 def run_jobs(
-    function: Callable[[JobT], None], jobs: Sequence[JobT], workers: int, title: str, unit: str
+    function: Callable[[JobT], None], jobs: Sequence[JobT], workers: Workers, title: str, unit: str
 ) -> None:
-    """Call `function`, which is at the top of a module, with each of `jobs`, in any order: in
-    `workers` processes, or in this one if that is 1. Raises what it raises."""
-    check_workers(workers)
-    if not jobs:
-        return
+    """Call `function` with each of `jobs`, as `map_jobs` does, beside a progress bar."""
     with tqdm(total=len(jobs), desc=title, unit=unit, disable=None) as bar:
-        if workers == 1:
-            for job in jobs:
-                function(job)
-                bar.update()
-            return
+        for _ in map_jobs(function, jobs, workers):
+            bar.update()
+
+
+def map_jobs(
+    function: Callable[[JobT], ResultT], jobs: Sequence[JobT], workers: Workers
+) -> Iterator[ResultT]:
+    """Yield `function(job)` for each of `jobs`, in their order: from `workers` processes, from this
+    one if that is 1, or from a cluster. `function` is at the top of a module, or a `partial` of
+    such a function. Raises what it raises."""
+    check_workers(workers)
+    if isinstance(workers, str):
+        yield from run_on_cluster(function, jobs, workers)
+    elif workers == 1 or len(jobs) < 2:
+        yield from map(function, jobs)
+    else:
         # Spawn, because a fork copies locks but not the threads that hold them.
         context = multiprocessing.get_context("spawn")
         pool = ProcessPoolExecutor(min(workers, len(jobs)), context, cv2.setNumThreads, (1,))
         try:
-            for done in as_completed([pool.submit(function, job) for job in jobs]):
-                done.result()
-                bar.update()
+            for waiting in [pool.submit(function, job) for job in jobs]:
+                yield waiting.result()
         finally:
             # A `with` block would wait for everything in the queue, even after an interruption.
             pool.shutdown(wait=True, cancel_futures=True)

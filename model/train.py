@@ -131,6 +131,7 @@ def _leave_one_out(
         device=args.device,
         init=init,
         after_fold=_print_fold,
+        workers=args.workers if isinstance(args.workers, str) else 1,
     )
     print(f"{report['clips']} clips of {report['subjects']} subjects, pooled over folds")
     if report["init"] is not None:

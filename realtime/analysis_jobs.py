@@ -1,7 +1,7 @@
-"""The jobs of an offline analysis, and the records of earlier ones.
+"""The jobs of an offline analysis, their files, and the records of earlier ones.
 
 `<name>.analysis.json` is the record of an input. It lies beside the input's tables, is written
-last, and holds the source's description, the options and the frame counts.
+after them, and holds the source's description, the options and the frame counts.
 """
 
 import hashlib
@@ -15,7 +15,6 @@ from typing import Any
 
 from model.errors import SourceError
 from model.face.choice import LARGEST
-from model.files import write_whole
 from model.inference.checkpoint import checkpoint_digest, checkpoint_path
 from model.text import clean_line, parse_json
 from realtime.config import LiveConfig
@@ -25,6 +24,9 @@ from realtime.sources import SourceInfo, SourceStatus, split_spec
 FORMAT = "fmanet-live-analysis"
 VERSION = 1
 _SUFFIX = ".analysis.json"
+_TABLES = ("events.csv", "events.parquet", "motion.csv", "motion.parquet", "columns.json")
+_ENDINGS = (*_TABLES, "summary.html", "annotated.mp4")
+"""The files of an input besides its record, each `<name>.<ending>`."""
 _NOT_COMPARED = ("source", "device", "engine")
 """Options that do not change results; the source is compared by its files."""
 
@@ -34,9 +36,13 @@ class AnalysisJob:
     """One input and where its results go."""
 
     spec: str
-    events: Path
-    motion: Path
-    record: Path
+    out: Path
+    name: str
+    """First part of the names of its files."""
+    pictures: bool = False
+    """Show pictures of the face in the summary."""
+    video: bool = False
+    """Write an annotated video."""
     done: bool = False
     """Whether the results exist, made from the same input with the same options."""
     again: bool = False
@@ -44,18 +50,79 @@ class AnalysisJob:
     problem: str | None = None
     """Why the job cannot be done, in words; None if it can be."""
 
+    @property
+    def events(self) -> Path:
+        """The table of expressions, as CSV."""
+        return self._file("events.csv")
+
+    @property
+    def motion(self) -> Path:
+        """The table of motion, as CSV."""
+        return self._file("motion.csv")
+
+    @property
+    def event_tables(self) -> tuple[Path, Path]:
+        """The tables of expressions."""
+        return self.events, self._file("events.parquet")
+
+    @property
+    def motion_tables(self) -> tuple[Path, Path]:
+        """The tables of motion."""
+        return self.motion, self._file("motion.parquet")
+
+    @property
+    def codebook(self) -> Path:
+        """What the tables' columns hold."""
+        return self._file("columns.json")
+
+    @property
+    def summary(self) -> Path:
+        """The page that sums the tables up."""
+        return self._file("summary.html")
+
+    @property
+    def annotated(self) -> Path:
+        """The annotated video, which is written only if it is asked for."""
+        return self._file("annotated.mp4")
+
+    @property
+    def record(self) -> Path:
+        """What was analysed, and how."""
+        return self.out / (self.name + _SUFFIX)
+
+    @property
+    def files(self) -> list[Path]:
+        """All of these that exist."""
+        paths = [*map(self._file, _ENDINGS), self.record]
+        return [path for path in paths if path.exists()]
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that is asked for is there."""
+        asked = [*map(self._file, _TABLES), self.summary]
+        return all(path.exists() for path in [*asked, *([self.annotated] if self.video else [])])
+
+    def _file(self, ending: str) -> Path:
+        return self.out / f"{self.name}.{ending}"
+
 
 def plan_jobs(
-    inputs: Sequence[str], out: Path, motion: str, config: LiveConfig, *, again: bool
+    inputs: Sequence[str],
+    out: Path,
+    config: LiveConfig,
+    *,
+    again: bool = False,
+    pictures: bool = False,
+    video: bool = False,
 ) -> list[AnalysisJob]:
-    """Return a job for each of `inputs`, with results in the folder `out` and motion in a file with
-    the suffix `motion`. An input that was analysed into `out` before keeps its names; it is
-    analysed again only if it broke off then, or with `again`. A different input of the same name
-    gets a number."""
+    """Return a job for each of `inputs`, with results in the folder `out`. An input that was
+    analysed into `out` before keeps its names; it is analysed again only if it broke off then, if
+    something that is asked for was not written then, or with `again`. A different input of the same
+    name gets a number."""
     records = dict(_records(out))
     names = {record["input"]["mark"]: name for name, record in records.items()}
-    taken = {path.name.partition(".events.")[0] for path in out.glob("*.events.csv")}
-    taken |= {path.name.partition(".motion.")[0] for path in out.glob(f"*.motion.{motion}")}
+    found = ((ending, path) for ending in _ENDINGS for path in out.glob(f"*.{ending}"))
+    taken = {path.name.removesuffix(f".{ending}") for ending, path in found}
     taken = {name.casefold() for name in taken | records.keys()}
     jobs = []
     for spec in dict.fromkeys(inputs):
@@ -65,12 +132,7 @@ def plan_jobs(
         free = (name for name in chain([base], numbered) if name.casefold() not in taken)
         name = known or next(free)
         taken.add(name.casefold())
-        job = AnalysisJob(
-            spec,
-            out / f"{name}.events.csv",
-            out / f"{name}.motion.{motion}",
-            out / (name + _SUFFIX),
-        )
+        job = AnalysisJob(spec, out, name, pictures, video)
         jobs.append(job if known is None else _repeat(job, records[known], config, again))
     return jobs
 
@@ -94,11 +156,19 @@ def write_record(
         "unusable": dict(status.unusable),
         "message": status.message,
         "failure": failure or "",
+        "pictures": job.pictures,
         "options": _options(config),
         "versions": list_versions(),
     }
-    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-    write_whole(job.record, text.encode())
+    write_private(job.record, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write `text` to `path` in one step; only its owner can read it. Raises `OSError`."""
+    partial = path.with_name(path.name + ".partial")
+    partial.touch(mode=0o600)
+    partial.write_text(text, "utf-8", newline="")
+    partial.replace(path)
 
 
 def name_of(spec: str) -> str:
@@ -115,8 +185,8 @@ def _repeat(
     job: AnalysisJob, record: Mapping[str, Any], config: LiveConfig, again: bool
 ) -> AnalysisJob:
     """Return `job` for an input that was analysed before, and has this `record`."""
-    complete = job.events.exists() and job.motion.exists() and not record["failure"]
-    if again or not complete:
+    tables = job.events.exists() and any(path.exists() for path in job.motion_tables)
+    if again or record["failure"] or not tables:
         return replace(job, again=True)
     options = _options(config)
     before = {"face": LARGEST, **record["options"]}  # not yet in older records
@@ -127,7 +197,8 @@ def _repeat(
             "it, or another --out to keep both"
         )
         return replace(job, problem=problem)
-    return replace(job, done=True)
+    shown = record.get("pictures", False) or not job.pictures
+    return replace(job, done=True) if job.complete and shown else replace(job, again=True)
 
 
 def _records(out: Path) -> Iterator[tuple[str, dict[str, Any]]]:

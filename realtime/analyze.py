@@ -2,10 +2,12 @@
 
     python -m realtime.analyze clip.mp4 session/ --out results/
 
-Each input gives `<name>.events.csv`, `<name>.motion.parquet` (or `.csv`) and
-`<name>.analysis.json`. `realtime.results.event_tables` describes the columns; the JSON says what
-was analysed, and how. An input that was analysed into the same folder before is skipped. The
-pipeline is that of the live program, so it finds the events that the live program found.
+Each input gives two tables, `<name>.events` and `<name>.motion`, each as `.csv` and as `.parquet`;
+`<name>.columns.json`, which says what their columns hold; `<name>.summary.html`, a page to look at;
+and `<name>.analysis.json`, which says what was analysed, and how. Pictures of faces are written
+only if asked for: `--pictures` shows them on the page, `--video` writes `<name>.annotated.mp4`. An
+input that was analysed into the same folder before is skipped. The pipeline is that of the live
+program, so it finds the events that the live program found.
 
     python -m realtime.analyze sessions/P07 --compare
 
@@ -19,7 +21,7 @@ import traceback
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, redirect_stderr, redirect_stdout
+from contextlib import closing, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
@@ -28,15 +30,30 @@ from pathlib import Path
 from tqdm import tqdm
 
 from model.cli import Parser, exit_code, make_folder, program
+from model.cluster import run_on_cluster
 from model.errors import CheckpointError, InputError, SourceError, error_line
 from model.face.network_files import add_face_networks
 from model.machine import choose_device
+from model.parallel import Workers, add_jobs, check_workers
 from model.records import Event, Frame, Stamp
-from realtime.analysis_jobs import AnalysisJob, name_of, plan_jobs, write_record
+from realtime.analysis_jobs import AnalysisJob, name_of, plan_jobs, write_private, write_record
 from realtime.command_options import add_perception, add_pictures
 from realtime.config import LiveConfig
+from realtime.export.annotated_video import FaceDrawing, take_drawing, write_annotated
 from realtime.perception.pipeline import open_pipeline, pipeline_config
-from realtime.results.event_tables import motion_table, write_events
+from realtime.results.event_tables import (
+    describe_events,
+    describe_motion,
+    format_codebook,
+    motion_tables,
+    write_events,
+)
+from realtime.review.analysis_summary import (
+    make_analysis_summary,
+    make_thumbnails,
+    require_pictures,
+)
+from realtime.sessions.exported_copies import note_copies
 from realtime.sessions.replay_parity import compare_with_live
 from realtime.sessions.session_source import SessionSource
 from realtime.sources import Source, open_source
@@ -50,16 +67,14 @@ def main() -> None:
     inputs: list[str] = options.pop("inputs")
     out: Path | None = options.pop("out")
     against_live: bool = options.pop("compare")
-    suffix: str = options.pop("motion")
-    again: bool = options.pop("again")
-    processes: int = options.pop("jobs")
-    if processes < 1:
-        raise InputError(f"--jobs {processes}: choose 1 or more processes")
+    wanted = {name: options.pop(name) for name in ("again", "pictures", "video")}
+    workers: Workers = options.pop("workers")
+    check_workers(workers)
     baseline: Path | None = options.pop("baseline")
     config = LiveConfig(**options, baseline=None if baseline is None else load_baseline(baseline))
     choose_device(config.device)
-    if against_live and processes > 1:
-        raise InputError(f"--jobs {processes}: sessions are compared one after the other")
+    if against_live and workers != 1:
+        raise InputError(f"--compare with --jobs {workers}: sessions are compared one by one")
     if against_live:
         _run_all([(spec, partial(_compare, spec, config)) for spec in inputs])
         return
@@ -67,10 +82,10 @@ def main() -> None:
         raise InputError("--out is missing: give the folder for the tables")
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is not a folder: give another name")
-    jobs = plan_jobs(inputs, out, suffix, config, again=again)
+    jobs = plan_jobs(inputs, out, config, **wanted)
     make_folder(out)
-    alone = processes == 1
-    _run_all([(job.spec, partial(analyze, job, config, alone=alone)) for job in jobs], processes)
+    alone = workers == 1
+    _run_all([(job.spec, partial(analyze, job, config, alone=alone)) for job in jobs], workers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +99,14 @@ class _Outcome:
     warned: str = ""
 
 
-def _run_all(work: Sequence[tuple[str, Callable[[], None]]], jobs: int = 1) -> None:
-    """Run the work of each input, even if others fail, in as many processes as `jobs` says. What is
-    printed keeps the order of the inputs."""
+_LOST = _Outcome("its process was ended, as when memory is short: free some")
+
+
+def _run_all(work: Sequence[tuple[str, Callable[[], None]]], workers: Workers = 1) -> None:
+    """Run the work of each input, even if others fail. What is printed keeps the order of the
+    inputs."""
     failed: dict[str, str] = {}
-    with closing(_outcomes([run for _, run in work], jobs)) as outcomes:
+    with closing(_outcomes([run for _, run in work], workers)) as outcomes:
         for (spec, _), outcome in zip(work, outcomes, strict=True):
             print(outcome.printed, end="")
             print(outcome.warned, end="", file=sys.stderr)
@@ -105,13 +123,17 @@ def _run_all(work: Sequence[tuple[str, Callable[[], None]]], jobs: int = 1) -> N
         raise SystemExit(1)
 
 
-def _outcomes(work: Sequence[Callable[[], None]], jobs: int) -> Generator[_Outcome]:
-    if jobs == 1 or len(work) < 2:
+def _outcomes(work: Sequence[Callable[[], None]], workers: Workers) -> Generator[_Outcome]:
+    if isinstance(workers, str):
+        done = run_on_cluster(_printing_outcome, work, workers, _LOST)
+        yield from tqdm(done, "analysed", len(work), unit="input")
+        return
+    if workers == 1 or len(work) < 2:
         yield from map(_outcome, work)
         return
     # Spawned: a process with threads must not be forked.
     with (
-        ProcessPoolExecutor(min(jobs, len(work)), get_context("spawn")) as pool,
+        ProcessPoolExecutor(min(workers, len(work)), get_context("spawn")) as pool,
         tqdm(total=len(work), desc="analysed", unit="input", file=sys.stderr) as bar,
     ):
         waiting = [pool.submit(_printing_outcome, run) for run in work]
@@ -132,7 +154,7 @@ def _outcome_alone(run: Callable[[], None]) -> _Outcome:
         try:
             return pool.submit(_printing_outcome, run).result()
         except BrokenProcessPool:
-            return _Outcome("its process was ended, as when memory is short: free some")
+            return _LOST
 
 
 def _outcome(run: Callable[[], None]) -> _Outcome:
@@ -174,10 +196,11 @@ def analyze(job: AnalysisJob, config: LiveConfig, *, alone: bool = True) -> None
             raise SourceError(f"{job.spec} is live, not a recording: use run_live.py --headless")
         if source.info.kind == "demo" and config.seconds is None:
             raise SourceError(f"{job.spec} has no end: give --seconds")
+        if job.pictures and isinstance(source, SessionSource):
+            require_pictures(source.session)
         _analyze(source, job, config, alone)
     except OSError as error:
-        folder = job.events.parent
-        raise UnwritableError(f"{folder} cannot be written: {error.strerror or error}") from None
+        raise UnwritableError(f"{job.out} cannot be written: {error.strerror or error}") from None
     finally:
         source.close()
 
@@ -188,13 +211,14 @@ def _analyze(source: Source, job: AnalysisJob, config: LiveConfig, alone: bool) 
         print(f"warning: {warning}", file=sys.stderr)
     pipeline = open_pipeline(options)
     found: list[Event] = []
+    drawings: dict[int, FaceDrawing] = {}
     last: Stamp | None = None
     start_s: float | None = None
     tracks: dict[int, int] = {}
     broken: SourceError | None = None
     try:
         bar = _progress(source, config, shown=alone)
-        with motion_table(job.motion, again=job.again) as add, bar:
+        with motion_tables(job.motion_tables, again=job.again) as add, bar:
             frames = _frames(source, config.seconds)
             try:
                 for step in pipeline.steps(frames) if alone else map(pipeline.step, frames):
@@ -203,6 +227,8 @@ def _analyze(source: Source, job: AnalysisJob, config: LiveConfig, alone: bool) 
                     last = step.frame.stamp
                     if step.face is not None:
                         tracks[last.index] = step.face.track
+                    if job.video and (drawing := take_drawing(step)) is not None:
+                        drawings[last.index] = drawing
                     start_s = last.time_s if start_s is None else start_s
                     bar.update(last.time_s - start_s - bar.n)
             except SourceError as error:
@@ -212,11 +238,21 @@ def _analyze(source: Source, job: AnalysisJob, config: LiveConfig, alone: bool) 
         confirmed = [event for event in found if event.state == "confirmed"]
         classifier = pipeline.classifier
         labels, units = classifier.labels, classifier.action_units
-        write_events(job.events, confirmed, labels, units, tracks, again=job.again)
+        write_events(job.event_tables, confirmed, labels, units, tracks, again=job.again)
     finally:
         pipeline.close()
+    tables = {"events": describe_events(labels, units), "motion": describe_motion()}
+    write_private(job.codebook, format_codebook(tables))
+    if job.video:
+        with closing(_open(job.spec, config)) as second:
+            write_annotated(job.annotated, _readable(second, config), drawings, confirmed)
     failure = None if broken is None else str(broken)
     write_record(job, config, source.info, source.status(), failure)
+    thumbnails = make_thumbnails(confirmed) if job.pictures else None
+    files = [path for path in job.files if path not in (job.record, job.summary)]
+    write_private(job.summary, make_analysis_summary(job.record, job.motion, files, thumbnails))
+    if isinstance(source, SessionSource):
+        note_copies(source.session.folder, job.files)
     print(_report(source, confirmed, tracks, job.events))
     late = config.baseline and rate_warning(config.baseline, source.status().fps_measured)
     if late:
@@ -244,6 +280,12 @@ def _frames(source: Source, seconds: float | None) -> Iterator[Frame]:
             yield frame
     except OSError as error:
         raise SourceError(f"{source.info.spec} broke off: {error.strerror or error}") from None
+
+
+def _readable(source: Source, config: LiveConfig) -> Iterator[Frame]:
+    """Yield the frames as before, up to where the source broke off then."""
+    with suppress(SourceError):
+        yield from _frames(source, config.seconds)
 
 
 def _compare(spec: str, config: LiveConfig) -> None:
@@ -298,15 +340,14 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--again", action="store_true", help="repeat earlier analyses")
     p.add_argument("--compare", action="store_true", help="compare sessions with their live events")
     p.add_argument(
-        "--motion", choices=("parquet", "csv"), default="parquet", help="of the motion table"
+        "--pictures", action="store_true", help="show pictures of the face in the summary"
     )
+    p.add_argument("--video", action="store_true", help="write an annotated video too")
     p.add_argument(
         "--fps", type=float, help="rate of a folder's images, of the demo, or of slow motion"
     )
     p.add_argument("--seconds", type=float, help="analyse only this much of each input")
-    p.add_argument(
-        "--jobs", type=int, metavar="N", default=1, help="inputs analysed at once, a process each"
-    )
+    add_jobs(p, 1, "analyse inputs")
     add_pictures(p)
     add_perception(p)
     add_face_networks(p)
@@ -314,4 +355,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code(main))
+    from realtime import analyze as module  # by the name under which other machines import it
+
+    sys.exit(exit_code(module.main))

@@ -295,6 +295,14 @@ class LiveSession:
             return False
         return recording is not None and not recording.failure
 
+    @property
+    def hides_labels(self) -> bool:
+        """Whether nobody may see how expressions are named: a recording is in progress, or about to
+        begin, and its plan does not show labels."""
+        plan, run = self._config.record, self._run
+        ended = run is not None and run.finished.is_set()
+        return plan is not None and not plan.show_labels and not ended
+
     def _begin(self, opened: Source | None, plan: RecordPlan | None) -> None:
         self._starting = True  # while the old run ends too: a viewer's camera waits for the next
         try:

@@ -15,13 +15,14 @@ NOTE = "note"
 
 
 class Keys:
-    """The keys of one protocol. Remembers which question is open."""
+    """The keys of one protocol. Remembers which questions were asked."""
 
     def __init__(self, protocol: Protocol, session: LiveSession) -> None:
         self._protocol = protocol
         self._session = session
         self._questions = {q.key: q.name for q in protocol.questions if q.key}
-        self._open = ""
+        self._asked: list[tuple[float, str, bool]] = []
+        """The run's second at which a question started or ended, its name, and whether it ended."""
         self._unfinished = ""
 
     def type_text(self, typed: str) -> list[str]:
@@ -56,14 +57,22 @@ class Keys:
             self._session.resume()
             return "resumed"
         if word == "forget":
-            return self._forget(rest)
+            return self._read_forget(rest)
         self._session.mark(NOTE, text)
         return "noted"
 
     @property
     def open_question(self) -> str:
         """Name of the question in progress; empty if there is none."""
-        return self._open
+        _, name, ended = self._asked[-1] if self._asked else (0.0, "", True)
+        return "" if ended else name
+
+    @property
+    def answered(self) -> list[str]:
+        """Names of the questions that were asked and are over. A question is over when it is ended,
+        or another one starts."""
+        over = dict.fromkeys(name for _, name, _ in self._asked)
+        return [name for name in over if name != self.open_question]
 
     def press(self, key: str, at_s: float | None = None) -> str:
         """Carry out `key` of the protocol at `at_s` of the monotonic clock (None: now) and return
@@ -78,17 +87,24 @@ class Keys:
 
     def ask(self, name: str, at_s: float | None = None) -> str:
         """Start the question `name`, or end it if it is open; see `press`."""
-        ends = self._open == name
+        ends = self.open_question == name
         self._session.mark(name, kind="question_end" if ends else "question_start", at_s=at_s)
-        self._open = "" if ends else name
+        self._asked.append((self._session.snapshot().seconds, name, ends))
         return f"{name} {'ended' if ends else 'started'}"
 
-    def _forget(self, rest: str) -> str:
+    def forget(self, seconds: float) -> None:
+        """Delete the last `seconds`, and with them the questions that started or ended then. Raises
+        `InputError` as `LiveSession.redact` does."""
+        since_s = self._session.snapshot().seconds - seconds
+        self._session.redact(seconds)
+        self._asked = [asked for asked in self._asked if asked[0] < since_s]
+
+    def _read_forget(self, rest: str) -> str:
         try:
             seconds = float(rest)
         except ValueError:
             raise InputError(f"forget {rest}: say how many seconds, as in forget 30") from None
         if not 0 < seconds < float("inf"):
             raise InputError(f"forget {rest}: choose more than 0 seconds")
-        self._session.redact(seconds)
+        self.forget(seconds)
         return f"the last {seconds:g} s are deleted"

@@ -8,7 +8,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
@@ -17,8 +18,14 @@ from realtime.protocol_keys import NOTE, Keys
 from realtime.recording.camera_check import Check
 from realtime.recording.check_list import check_disk_space, check_jpegs, make_check_list
 from realtime.recording.microphone import list_microphones
-from realtime.recording.plan import PLANNED_S, RecordPlan
-from realtime.recording.protocol import Protocol, parse_protocol
+from realtime.recording.plan import RecordPlan
+from realtime.recording.protocol import Protocol, load_protocol, parse_protocol
+from realtime.recording.protocol_editing import (
+    ProtocolEntries,
+    check_entries,
+    list_protocols,
+    save_protocol,
+)
 from realtime.recording.status import RecordingStatus
 from realtime.sessions.crash_safe_video import CODECS
 from realtime.sessions.document_check import PARTICIPANT
@@ -28,6 +35,8 @@ GOING_ON = ("running", "paused")
 MOST_FORGOTTEN_S = 3600.0
 """The most that can be deleted at once while recording; Review deletes any part later."""
 NO_PARTICIPANT = "first give the participant a code, like P07"
+OPENED = "opened"
+"""Stands for a protocol that was not saved on the page; the names of files end in .toml."""
 MESSAGES = 50
 """Number of messages that the page shows, the last ones."""
 
@@ -42,7 +51,8 @@ class Draft:
     audio: str = ""
     voice: bool = False
     codec: str = "h264"
-    minutes: float = PLANNED_S / 60
+    minutes: float | None = None
+    show_labels: bool = False
     lsl: bool = False
     lsl_markers: str = ""
 
@@ -58,7 +68,7 @@ class Study:
         self._lock = threading.Lock()
         self._changing = threading.Lock()  # held while a recording starts or ends
         self._draft = Draft()
-        self._protocol = Protocol()
+        self._protocol, self._protocol_file = Protocol(), ""
         self._keys = Keys(self._protocol, session)
         self._speed: float | None = None
         self._microphones: list[str] | None = None
@@ -67,10 +77,11 @@ class Study:
         plan = session.config.record
         if plan is not None:  # the command line has started a recording
             # Without sound: the next person must be asked again.
-            kept = ("participant", "consent", "pictures", "codec", "lsl", "lsl_markers")
+            kept = {field.name for field in fields(Draft)} - {"audio", "voice", "minutes"}
             values = {name: getattr(plan, name) for name in kept}
-            self._draft = Draft(**values, minutes=plan.planned_s / 60)
+            self._draft = Draft(**values, minutes=plan.planned_s and plan.planned_s / 60)
             self._protocol = plan.protocol
+            self._protocol_file = "" if plan.protocol == Protocol() else OPENED
             self._keys = Keys(plan.protocol, session)
 
     def fill_in(self, draft: Draft) -> None:
@@ -85,7 +96,25 @@ class Study:
         `parse_protocol` does."""
         protocol = parse_protocol(text, "the protocol")
         with self._lock:
-            self._protocol = protocol
+            self._protocol, self._protocol_file = protocol, OPENED
+
+    def save_protocol(self, entries: ProtocolEntries) -> None:
+        """Save the protocol in `entries` as a new file beside the sessions, and use it from the
+        next recording on. Raises `EntryError` if entries are wrong, `InputError` if it cannot be
+        saved."""
+        protocol = check_entries(entries)
+        path = save_protocol(protocol, self._root)
+        with self._lock:
+            self._protocol, self._protocol_file = protocol, path.name
+
+    def choose_protocol(self, name: str) -> None:
+        """Use the saved protocol of the file `name` from the next recording on; empty: none. Raises
+        `InputError` if there is no such file, or as `load_protocol` does."""
+        if name and name not in list_protocols(self._root):
+            raise InputError(f"protocol {name}: there is no such file beside the sessions")
+        protocol = load_protocol(self._root / name) if name else Protocol()
+        with self._lock:
+            self._protocol, self._protocol_file = protocol, name
 
     def start(self) -> None:
         """Start a recording; the source starts again. Raises `InputError` if the recording cannot
@@ -169,17 +198,19 @@ class Study:
             raise InputError(
                 f"forget {seconds:g} s: choose more than 0, {MOST_FORGOTTEN_S:g} at most"
             )
-        self._session.redact(seconds)
+        self._keys.forget(seconds)
         with self._lock:
             kept = [pair for pair in self._messages if pair[0] < self._seconds() - seconds]
             self._messages = deque(kept, maxlen=MESSAGES)
         self._show(f"the last {seconds:g} s are deleted")
 
     def state(self) -> dict[str, Any]:
-        """Return the state as JSON values: `recording` (a `RecordingStatus`, and `paused`; None if
-        there is none), `last` (the recording before it), `draft`, `codecs`, `microphones`,
-        `checks`, `missing` (why a recording cannot start), `protocol` with the `open` question,
-        `said` (the last messages)."""
+        """Return the state as JSON values: `recording` (a `RecordingStatus`, `paused`, and
+        `planned_s`; None if there is none), `last` (the recording before it, and `name`, by which
+        the Review tab lists it; empty if it does not), `draft`, `codecs`, `microphones`, `checks`,
+        `missing` (why a recording cannot start), `protocol` with the `open` question and those
+        `answered`, `protocols` (the files beside the sessions), `protocol_file` (the one in use;
+        `OPENED` for another, empty for none), `said` (the last messages)."""
         if self._microphones is None:
             self._microphones = _microphone_names()
         active, plan = self._active(), self._session.config.record
@@ -189,14 +220,21 @@ class Study:
             keys = self._keys if active is not None else Keys(self._protocol, self._session)
             protocol = self._protocol if active is None or plan is None else plan.protocol
             return {
-                "recording": active and {**asdict(active), "paused": paused},
-                "last": self._last and asdict(self._last),
+                "recording": active
+                and {**asdict(active), "paused": paused, "planned_s": self._planned_s()},
+                "last": self._last and {**asdict(self._last), "name": self._listed(self._last)},
                 "draft": asdict(self._draft),
                 "codecs": list(CODECS),
                 "microphones": self._microphones,
                 "checks": [asdict(check) for check in checks],
                 "missing": missing,
-                "protocol": {**protocol.document(), "open": keys.open_question},
+                "protocol": {
+                    **protocol.document(),
+                    "open": keys.open_question,
+                    "answered": keys.answered,
+                },
+                "protocols": list_protocols(self._root),
+                "protocol_file": self._protocol_file,
                 "said": [{"at_s": at_s, "words": words} for at_s, words in self._messages],
             }
 
@@ -208,6 +246,15 @@ class Study:
                 self._clear_person()  # it has ended of itself
             self._last = status
         return status if going_on else None
+
+    def _planned_s(self) -> float | None:
+        config = self._session.config
+        planned_s = None if config.record is None else config.record.planned_s
+        return config.seconds or planned_s
+
+    def _listed(self, status: RecordingStatus) -> str:
+        folder = Path(status.folder)
+        return folder.name if folder.parent.resolve() == self._root.resolve() else ""
 
     def _seconds(self) -> float:
         return self._session.snapshot().seconds
@@ -228,7 +275,8 @@ class Study:
             voice=draft.voice and bool(draft.consent.strip()),
             protocol=self._protocol,
             camera=self._camera(),
-            planned_s=60 * draft.minutes,
+            planned_s=None if draft.minutes is None else 60 * draft.minutes,
+            show_labels=draft.show_labels,
             lsl=draft.lsl,
             lsl_markers=draft.lsl_markers.strip(),
         )

@@ -13,9 +13,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ from tqdm import tqdm
 
 from model.cli import Parser, exit_code, program
 from model.errors import InputError
-from model.parallel import add_jobs, check_workers
+from model.parallel import Workers, add_jobs, check_workers, map_jobs
 from realtime.export.csv_parquet import ExportRows, format_cell, write_parquet_table
 from realtime.review.coding import check_coder
 from realtime.review.study_report import make_study_report
@@ -77,30 +75,21 @@ def main() -> None:
 
 
 def _read(
-    paths: Sequence[Path], coder: str | None, workers: int
+    paths: Sequence[Path], coder: str | None, workers: Workers
 ) -> tuple[list[StudySession], list[LeftOut]]:
     """Read all sessions, in order of their path; those that cannot be read come with why."""
     sessions: dict[tuple[str, str], StudySession] = {}
     left_out: list[LeftOut] = []
     read = partial(_read_one, coder=coder)
-    with tqdm(total=len(paths), desc="read", unit="session", disable=None) as bar:
-        pool = None
-        if workers > 1 and len(paths) > 1:
-            pool = ProcessPoolExecutor(min(workers, len(paths)), get_context("spawn"))
-        try:
-            found = map(read, paths) if pool is None else pool.map(read, paths, chunksize=8)
-            for path, session in zip(paths, found, strict=True):
-                bar.update()
-                if isinstance(session, str):
-                    left_out.append({"path": str(path), "left_out": session})
-                    continue
-                known = sessions.setdefault((session.participant, session.name), session)
-                if known is not session:
-                    why = f"it is the same session as {known.facts['path']}"
-                    left_out.append({**session.facts, "left_out": why})
-        finally:
-            if pool is not None:
-                pool.shutdown(cancel_futures=True)
+    found = tqdm(map_jobs(read, paths, workers), "read", len(paths), unit="session", disable=None)
+    for path, session in zip(paths, found, strict=True):
+        if isinstance(session, str):
+            left_out.append({"path": str(path), "left_out": session})
+            continue
+        known = sessions.setdefault((session.participant, session.name), session)
+        if known is not session:
+            why = f"it is the same session as {known.facts['path']}"
+            left_out.append({**session.facts, "left_out": why})
     return list(sessions.values()), left_out
 
 

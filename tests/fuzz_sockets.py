@@ -33,6 +33,8 @@ _EDIT = {
 BODIES: dict[str, Any] = {
     "study/draft": _DRAFT,
     "study/protocol": {"text": "name = 'x'"},
+    "study/protocol/save": {"name": "x", "keys": [{"key": "s", "name": "x"}], "questions": []},
+    "study/protocol/choose": {"text": "x.toml"},
     **dict.fromkeys(["study/key", "study/note", "study/question"], _MOMENT),
     "study/forget": {"seconds": 3.0},
     **{f"study/{verb}": {} for verb in ("start", "stop", "pause", "resume")},

@@ -4,12 +4,15 @@ import csv
 import json
 import os
 import sys
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+import av
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from fakes import picture, write_clip
+from fakes import copied, picture, write_clip
 from test_spotting_baseline_file import measured
 
 from model.cli import exit_code
@@ -18,7 +21,9 @@ from realtime import analyze
 from realtime.analysis_jobs import plan_jobs
 from realtime.config import LiveConfig
 from realtime.results.event_tables import MOTION_COLUMNS, motion_schema
-from realtime.sources import SOURCES
+from realtime.sessions.exported_copies import known_copies
+from realtime.sessions.folder import SessionFolder
+from realtime.sources import SOURCES, open_source
 from realtime.spotting.baseline_file import save_baseline
 from realtime.spotting.motion import REGIONS
 
@@ -38,13 +43,20 @@ def run(monkeypatch: pytest.MonkeyPatch, *options: object) -> int:
         return int(ended.code or 0)
 
 
+def files_of(name: str) -> list[str]:
+    """The names of the files of an analysis."""
+    tables = [f"events.{ending}" for ending in ("csv", "parquet")]
+    tables += [f"motion.{ending}" for ending in ("csv", "parquet")]
+    return [f"{name}.{rest}" for rest in ("analysis.json", "columns.json", *tables, "summary.html")]
+
+
 def test_a_clip_gives_both_tables_twice_the_same(
     untrained: Path, expression_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for out in ("a", "b"):
         options = (expression_clip, "--classifier", untrained, "--out", tmp_path / out)
         assert run(monkeypatch, *options) == 0
-    names = ["expression.analysis.json", "expression.events.csv", "expression.motion.parquet"]
+    names = files_of("expression")
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == names
     for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
@@ -74,23 +86,119 @@ def test_a_clip_gives_both_tables_twice_the_same(
         assert named == [unit for unit in named if float(event[f"p_{unit}"]) >= 0.5]
 
 
-def test_motion_as_csv_says_the_same_as_parquet(
-    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    demo = ("demo", "--seconds", 0.5, "--width", 320, "--height", 240, "--classifier", untrained)
-    assert run(monkeypatch, *demo, "--out", tmp_path) == 0
-    assert run(monkeypatch, *demo, "--out", tmp_path / "csv", "--motion", "csv") == 0
-    with (tmp_path / "csv" / "demo.motion.csv").open(newline="", encoding="utf-8") as file:
+@pytest.fixture(scope="module")
+def analysed(
+    untrained: Path, expression_clip: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder with the analysis of a clip that shows an expression, pictures and video too. Not
+    to be changed."""
+    out = tmp_path_factory.mktemp("analysed")
+    with pytest.MonkeyPatch.context() as patch:
+        options = ("--classifier", untrained, "--pictures", "--video")
+        assert run(patch, expression_clip, *options, "--out", out) == 0
+    return out
+
+
+@pytest.mark.parametrize("table", ["events", "motion"])
+def test_csv_parquet_and_codebook_say_the_same(analysed: Path, table: str) -> None:
+    with (analysed / f"expression.{table}.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    columns = pq.read_table(tmp_path / "demo.motion.parquet").to_pydict()
-    assert list(rows[0]) == list(columns) == list(MOTION_COLUMNS)
-    assert len(rows) == 15
+    columns = pq.read_table(analysed / f"expression.{table}.parquet").to_pydict()
+    codebook = json.loads((analysed / "expression.columns.json").read_text("utf-8"))[table]
+    assert list(rows[0]) == list(columns) == list(codebook)
+    assert all(codebook.values())
+    if table == "motion":
+        assert list(codebook) == list(MOTION_COLUMNS)
+        assert len(rows) == 87
     for name, values in columns.items():
         for row, value in zip(rows, values, strict=True):
             if isinstance(value, float):
                 assert float(row[name]) == pytest.approx(value, rel=1e-5, abs=1e-6)
             else:
-                assert row[name] == str(value)
+                assert row[name] == ("" if value is None else str(value))
+
+
+def test_the_summary_has_a_timeline_and_pictures_only_if_asked_for(
+    analysed: Path, untrained: Path, blank: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (analysed / "expression.summary.html").read_text("utf-8")
+    with (analysed / "expression.events.csv").open(newline="", encoding="utf-8") as file:
+        events = list(csv.DictReader(file))
+    assert page.count("data:image/jpeg") == 3 * len(events)
+    assert page.count('class="event"') == len(events)
+    assert "100 %" not in page  # a network is never certain
+    for event in events:
+        assert f"{float(event['onset_s']):.2f} s</td>" in page
+    assert "expression.events.parquet" in page
+    assert "http" not in page  # it needs nothing from outside
+    out = blank.parent / "out"
+    assert run(monkeypatch, blank, "--classifier", untrained, "--out", out) == 0
+    page = (out / "blank.summary.html").read_text("utf-8")
+    assert "data:image" not in page
+    assert "<p>None.</p>" in page
+
+
+def test_the_annotated_video_names_the_expression_on_its_frames(
+    analysed: Path, expression_clip: Path
+) -> None:
+    with (analysed / "expression.events.csv").open(newline="", encoding="utf-8") as file:
+        event = next(csv.DictReader(file))
+    with av.open(str(analysed / "expression.annotated.mp4")) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
+        assert not container.streams.audio
+    with closing(open_source(str(analysed / "expression.annotated.mp4"))) as video:
+        drawn = [(frame.stamp.time_s, frame.image) for frame in video]
+    with closing(open_source(str(expression_clip))) as video:
+        plain = [(frame.stamp.time_s, frame.image) for frame in video]
+    assert [time_s for time_s, _ in drawn] == pytest.approx([time_s for time_s, _ in plain])
+    onset = int(event["onset_index"])
+    before, named = (
+        np.abs(drawn[n][1].astype(int) - plain[n][1]).max(axis=2) for n in (onset - 1, onset)
+    )
+    assert (before > 60).sum() > 100  # outline and regions
+    assert (named > 60).sum() > (before > 60).sum() + 500  # and the name
+
+
+def test_files_of_an_analysis_are_private(analysed: Path) -> None:
+    if os.name == "posix":
+        assert {path.stat().st_mode & 0o777 for path in analysed.iterdir()} == {0o600}
+
+
+def test_pictures_of_a_session_need_its_consent(
+    recorded: Path,
+    tmp_path: Path,
+    untrained: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    session = copied(recorded, tmp_path / "P07")
+    options = (session, "--classifier", untrained, "--out", tmp_path / "out")
+    assert run(monkeypatch, *options, "--pictures") == 1
+    assert "covers no pictures of the face: leave out --pictures" in capsys.readouterr().err
+    assert run(monkeypatch, *options) == 0
+    copies = {path.name for path in known_copies(SessionFolder(session))}
+    assert copies == set(files_of("P07"))  # a redaction finds them
+
+
+def test_what_is_asked_for_later_is_made_later(
+    untrained: Path,
+    blank: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = (blank, "--classifier", untrained, "--out", tmp_path / "out")
+    assert run(monkeypatch, *options) == 0
+    before = results(tmp_path / "out")
+    for more in ("--video", "--pictures"):
+        assert run(monkeypatch, *options, more) == 0
+        assert "already analysed" not in capsys.readouterr().out
+        assert run(monkeypatch, *options, more) == 0
+        assert "already analysed" in capsys.readouterr().out
+    after = results(tmp_path / "out")
+    assert after.keys() - before.keys() == {"blank.annotated.mp4"}
+    assert all(after[f"blank.{t}"] == before[f"blank.{t}"] for t in ("events.csv", "motion.csv"))
 
 
 def test_without_a_face_there_are_frames_and_no_events(
@@ -130,11 +238,7 @@ def test_one_bad_input_is_told_and_the_others_go_on(
         assert line.split()[0] == str(spec)
         assert why in line
     assert len(table) == 3
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "blank.analysis.json",
-        "blank.events.csv",
-        "blank.motion.parquet",
-    ]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == files_of("blank")
 
 
 def test_a_baseline_that_does_not_suit_one_input_does_not_end_the_others(
@@ -285,7 +389,7 @@ def test_the_folder_for_results_is_none_of_the_inputs(
 
 def test_inputs_of_one_name_get_numbers(tmp_path: Path) -> None:
     inputs = ["a/clip.mp4", "b/clip.mov", "c/Clip.avi", "a/clip.mp4", "demo"]
-    jobs = plan_jobs(inputs, tmp_path, "csv", LiveConfig(), again=False)
+    jobs = plan_jobs(inputs, tmp_path, LiveConfig())
     assert [job.events.name for job in jobs] == [
         "clip.events.csv",
         "clip-2.events.csv",
@@ -295,7 +399,7 @@ def test_inputs_of_one_name_get_numbers(tmp_path: Path) -> None:
 
 
 def test_a_live_source_is_no_recording(tmp_path: Path) -> None:
-    (job,) = plan_jobs(["browser"], tmp_path, "csv", LiveConfig(), again=False)
+    (job,) = plan_jobs(["browser"], tmp_path, LiveConfig())
     with pytest.raises(SourceError, match="live, not a recording"):
         analyze.analyze(job, LiveConfig())
 
@@ -312,6 +416,7 @@ def test_two_at_once_give_what_one_after_the_other_gives(
     printed = {}
     for jobs in ("1", "2"):
         options = (*inputs, "--classifier", untrained, "--out", tmp_path / jobs, "--jobs", jobs)
+        options += ("--video", "--pictures")
         assert run(monkeypatch, *options) == 1
         out, err = capfd.readouterr()
         assert "1 of 3 inputs failed" in err
@@ -319,7 +424,9 @@ def test_two_at_once_give_what_one_after_the_other_gives(
         printed[jobs] = out.replace(str(tmp_path / jobs), "OUT")
     assert printed["1"] == printed["2"]
     names = sorted(path.name for path in (tmp_path / "1").iterdir())
-    assert len(names) == 6
+    inputs_done = ("blank", "expression")
+    files = [file for name in inputs_done for file in (*files_of(name), f"{name}.annotated.mp4")]
+    assert names == sorted(files)
     assert names == sorted(path.name for path in (tmp_path / "2").iterdir())
     for name in names:
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()

@@ -75,9 +75,9 @@ def test_a_headless_run_loads_neither_pytorch_nor_the_page() -> None:
 
 
 def test_an_analysis_loads_neither_pytorch_nor_the_page(tmp_path: Path) -> None:
-    demo = ("demo", "--width", "320", "--height", "240", "--seconds", "1", "--motion", "csv")
+    demo = ("demo", "--width", "320", "--height", "240", "--seconds", "1")
     done = run("realtime.analyze", *demo, "--out", tmp_path / "tables")
-    assert loaded(done) == []
+    assert set(loaded(done)) <= {"pyarrow", "pandas", "scipy"}  # for tables and intervals
 
 
 def test_a_run_does_without_pytorch() -> None:

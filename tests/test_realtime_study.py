@@ -25,6 +25,8 @@ from realtime.recording import recorder
 from realtime.recording.camera_check import Check
 from realtime.recording.check_list import check_disk_space
 from realtime.recording.plan import RecordPlan
+from realtime.recording.protocol import load_protocol
+from realtime.recording.protocol_editing import EntryError, ProtocolEntries
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.reader import open_session
 from realtime.sources.picture_decoding import decode_picture
@@ -42,6 +44,9 @@ s = "stimulus"
 name = "q1"
 text = "How did you come here today?"
 key = "1"
+[[questions]]
+name = "q2"
+text = "And back?"
 """
 TIMEOUT_S = 60
 
@@ -98,18 +103,20 @@ def test_the_list_is_red_until_it_is_right(live: LiveSession) -> None:
 
 def test_a_recording_is_marked_paused_and_ends(live: LiveSession, tmp_path: Path) -> None:
     study = Study(live, lambda: None)
-    study.fill_in(Draft(participant="P07", consent="analysis", pictures=True))
+    study.fill_in(Draft("P07", "analysis", pictures=True, show_labels=True))
     study.take_protocol(PROTOCOL)
     study.start()
     with pytest.raises(InputError, match="stop it first"):
         study.start()
+    assert not live.hides_labels
     recorded(live, 2)
     study.press("1", None)
     assert study.state()["protocol"]["open"] == "q1"
     study.press("s", None)
     study.ask("q1", None)
     study.note(" the door fell shut ", None)
-    for wrong in (lambda: study.press("x", None), lambda: study.ask("q2", None)):
+    assert study.state()["recording"]["planned_s"] is None
+    for wrong in (lambda: study.press("x", None), lambda: study.ask("q3", None)):
         with pytest.raises(InputError, match="protocol has no such"):
             wrong()
     study.pause()
@@ -125,6 +132,7 @@ def test_a_recording_is_marked_paused_and_ends(live: LiveSession, tmp_path: Path
     assert study.state()["last"]["folder"] == str(tmp_path / "P07")
     session = open_session(tmp_path / "P07")
     assert session.document["consent"]["pictures"]
+    assert session.document["labels_shown"]
     assert [warning.partition(":")[0] for warning in session.document["warnings"]] == ["baseline"]
     assert [(m.kind, m.name, m.note) for m in session.markers] == [
         ("question_start", "q1", ""),
@@ -136,6 +144,64 @@ def test_a_recording_is_marked_paused_and_ends(live: LiveSession, tmp_path: Path
     ]
     with pytest.raises(InputError, match="there is no recording"):
         study.forget(30)
+
+
+def test_a_question_is_answered_until_its_end_is_forgotten(live: LiveSession) -> None:
+    study = Study(live, lambda: None)
+    study.fill_in(Draft("P07", "analysis", minutes=1.5))
+    study.take_protocol(PROTOCOL)
+    study.start()
+
+    def asked() -> tuple[str, list[str]]:
+        protocol = study.state()["protocol"]
+        return protocol["open"], protocol["answered"]
+
+    recorded(live, 2)
+    assert study.state()["recording"]["planned_s"] == 90
+    assert asked() == ("", [])
+    study.press("1", None)
+    assert asked() == ("q1", [])
+    before_s = live.snapshot().seconds
+    index = None
+    while live.snapshot().seconds <= before_s + 1:
+        step = live.results.latest_step(index, TIMEOUT_S)
+        assert step is not None
+        index = step.frame.stamp.index
+    study.ask("q2", None)  # ends the one before it, as in the tables
+    assert asked() == ("q2", ["q1"])
+    study.ask("q2", None)
+    assert asked() == ("", ["q1", "q2"])
+    study.forget(0.7)
+    assert asked() == ("q1", [])
+    study.forget(1000)
+    assert asked() == ("", [])
+    study.stop()
+    last = study.state()["last"]
+    assert (last["name"], Path(last["folder"]).name) == ("P07", "P07")
+
+
+def test_a_protocol_is_written_saved_and_chosen(live: LiveSession, tmp_path: Path) -> None:
+    study = Study(live, lambda: None)
+    assert study.state()["protocol_file"] == ""
+    with pytest.raises(EntryError, match="not saved: one field is wrong"):
+        study.save_protocol(ProtocolEntries("A", "", [("s", "")], []))
+    study.save_protocol(ProtocolEntries("A", "", [("s", "stimulus")], []))
+    study.take_protocol(PROTOCOL)
+    state = study.state()
+    assert (state["protocols"], state["protocol_file"]) == (["a.toml"], "opened")
+    study.choose_protocol("a.toml")
+    assert study.state()["protocol"]["keys"] == {"s": "stimulus"}
+    for wrong in ("b.toml", "../a.toml", "opened"):
+        with pytest.raises(InputError, match="no such file"):
+            study.choose_protocol(wrong)
+    study.fill_in(Draft("P07", "analysis"))
+    study.start()
+    recorded(live, 1)
+    study.choose_protocol("")  # for the next one
+    study.press("s", None)
+    study.stop()
+    assert open_session(tmp_path / "P07").markers[0].name == "stimulus"
+    assert study.state()["protocol"]["keys"] == {}
 
 
 def test_what_one_person_agreed_to_is_not_asked_of_the_next(live: LiveSession) -> None:
@@ -243,6 +309,7 @@ def filled_in(page: Page, tmp_path: Path) -> None:
     page.set_input_files(".fl-study [data-ref=protocol]", protocol)
     page.fill(".fl-study [data-ref=participant]", "P07")
     page.fill(".fl-study [data-ref=consent]", "analysis")
+    page.fill(".fl-study [data-ref=minutes]", "5")
     # A style sheet around it once left the box out, and only its words were to be seen.
     box = page.locator(".fl-study [data-ref=pictures]")
     assert box.evaluate("box => getComputedStyle(box).appearance") == "auto"
@@ -266,16 +333,21 @@ def test_the_tab_records_marks_and_forgets(untrained: Path, tmp_path: Path) -> N
         page.wait_for_selector(".fl-study[data-recording=yes] [data-ref=picture][data-index]")
         page.keyboard.press("1")
         page.wait_for_selector("[data-question=q1][data-open=yes]")
+        assert page.locator("[data-question=q1]").get_attribute("data-answered") == "no"
+        page.click("[data-question=q2] button")
+        page.wait_for_selector("[data-question=q1][data-answered=yes] [aria-label=asked]")
+        assert "left" in page.inner_text(".fl-study [data-ref=tape]")
         page.keyboard.press("s")
         page.fill(".fl-study [data-ref=note]", "1 s")  # keys in a field are letters
         page.press(".fl-study [data-ref=note]", "Enter")
-        page.wait_for_selector("[data-ref=said] li:nth-child(3)")
+        page.wait_for_selector("[data-ref=said] li:nth-child(4)")
         page.click(".fl-study [data-ref=pause]")
         page.wait_for_selector(".fl-study [data-to=resume]")
         page.click(".fl-study [data-ref=pause]")
         page.wait_for_selector(".fl-study [data-to=pause]")
         page.get_by_role("tab", name="Live").click()
         page.wait_for_selector("#live .fl[data-badge=REC]")
+        assert served.session.hides_labels  # unless the form says otherwise
         page.get_by_role("tab", name="Study").click()
         recorded(served.session, 5)
         page.fill(".fl-study [data-ref=seconds]", "99999")
@@ -300,10 +372,49 @@ def test_the_tab_records_marks_and_forgets(untrained: Path, tmp_path: Path) -> N
     session = open_session(tmp_path / "sessions" / "P07")
     assert [m.kind for m in session.markers] == ["redact"]
     audit = [json.loads(line) for line in read_lines(session.folder.audit)]
-    did = ["record", "key", "key", "note", "pause", "resume"]
+    did = ["record", "key", "question", "key", "note", "pause", "resume"]
     assert [line["did"] for line in audit] == [*did, "forget the last 30 s", "stop"]
     assert {line["who"] for line in audit} == {"127.0.0.1"}
     assert "redacted" in {frame.fate for frame in session.frames}
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_a_protocol_is_edited_and_what_is_wrong_stands_at_its_field(
+    untrained: Path, tmp_path: Path
+) -> None:
+    config = small_demo(untrained, tmp_path / "sessions")
+    with serving(config) as served, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.set_default_timeout(90_000)
+        page.goto(served.address)
+        filled_in(page, tmp_path)
+        page.wait_for_selector("[data-ref=protocol-file] option[value=opened]", state="attached")
+        page.click(".fl-study [data-ref=edit]")
+        second = page.locator("[data-rows=questions] li").nth(1)
+        assert second.locator("[data-field=text]").input_value() == "And back?"
+        second.locator("[data-field=key]").fill("s")
+        page.get_by_role("button", name="Save as a new file").click()
+        page.wait_for_selector("[data-rows=questions] [data-field=key][aria-invalid=true]:focus")
+        assert "s is used twice" in second.inner_text()
+        assert page.locator("dialog [aria-invalid=true]").count() == 1
+        second.locator("[data-field=key]").fill("2")
+        assert page.locator("dialog [aria-invalid=true]").count() == 0
+        page.get_by_role("button", name="Add a key").click()
+        page.keyboard.type("d")
+        page.keyboard.press("Tab")
+        page.keyboard.type("disturbance")
+        page.get_by_role("button", name="Save as a new file").click()
+        page.wait_for_selector(".fl-study dialog:not([open])", state="attached")
+        page.wait_for_function(
+            "document.querySelector('[data-ref=protocol-file]').value === 'interview-a.toml'"
+        )
+        assert page.inner_text("[data-ref=protocol-name]") == "Interview A: 2 keys, 2 questions"
+        browser.close()
+    saved = load_protocol(tmp_path / "sessions" / "interview-a.toml")
+    assert saved.keys == {"s": "stimulus", "d": "disturbance"}
+    assert [question.key for question in saved.questions] == ["1", "2"]
 
 
 @pytest.mark.browser
@@ -416,6 +527,8 @@ def test_a_viewers_camera_is_recorded_without_asking_again(untrained: Path, tmp_
         page.wait_for_selector(".fl-study[data-recording=no]")
         page.wait_for_selector(".fl-study [data-ref=picture][data-index]")
         assert page.locator("[data-ref=share]").is_hidden()
+        page.click(".fl-study [data-ref=review]")
+        page.wait_for_selector(".fl-review[data-open=P07]")
         browser.close()
     session = open_session(tmp_path / "sessions" / "P07")
     assert sum(frame.fate == "recorded" for frame in session.frames) >= 5

@@ -142,6 +142,25 @@ def test_a_microphone_is_back_when_something_is_heard_of_it(portaudio: PortAudio
     assert portaudio.opened.qsize() == 3
 
 
+def test_the_level_is_that_of_the_loudest_of_the_last_blocks(portaudio: PortAudio) -> None:
+    microphone = Microphone("room")
+    levels: list[float | None] = []
+
+    def hear(value: int) -> Callable[[], None]:
+        def act() -> None:
+            portaudio.say(portaudio.opened.queue[-1], value, monotonic_s())
+            levels.append(microphone.level_db)
+
+        return act
+
+    silence = [lambda: levels.append(microphone.level_db)] * 2
+    spoken = [hear(value) for value in (0, 3277, *[328] * 5, 328, -32768)]
+    microphone.listen(lambda block: None, Ended([silence[0], silence[0], *spoken, *silence]))
+    quiet, loud, low, full = -70.0, -20.0, -40.0, 0.0
+    heard = [quiet, *[loud] * 6, low, full]
+    assert levels == [None, None, *[pytest.approx(db, abs=0.01) for db in heard], full, None]
+
+
 def test_one_that_comes_back_with_another_number_is_found_by_its_name(
     portaudio: PortAudio,
 ) -> None:

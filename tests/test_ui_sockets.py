@@ -5,6 +5,7 @@ import http.client
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.request import Request, urlopen
 
 import cv2
@@ -16,7 +17,9 @@ from served import AUTH, Served, serving
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from model.labels import CLASSES
 from realtime.config import LiveConfig
+from realtime.recording.plan import RecordPlan
 from realtime.stream.clock import monotonic_s
 from realtime.ui.closed_routes import strip_root
 from realtime.ui.messages import ViewerMessage, make_hello, parse_message
@@ -214,6 +217,40 @@ def test_a_viewer_turns_the_picture_of_a_camera_on_its_side(untrained: Path) -> 
         told = (json.loads(message) for message in socket if isinstance(message, str))
         assert "--rotate 45" in next(m for m in told if m["type"] == "error")["message"]
         assert served.session.config.rotate == 90
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_while_it_records_a_page_learns_no_names_unless_the_plan_shows_them(
+    untrained: Path, expression_clip: Path, tmp_path: Path, shown: bool
+) -> None:
+    plan = RecordPlan(tmp_path / "P07", "P07", show_labels=shown)
+    config = LiveConfig(str(expression_clip), classifier=str(untrained), record=plan)
+    while_recording: list[str] = []
+    last: dict[str, Any] = {}
+    with (
+        serving(config) as served,
+        connect(f"ws://127.0.0.1:{served.port}/live/view", max_size=2**24) as socket,
+    ):
+        runs = True
+        while runs or not last.get("label"):
+            message = socket.recv(60)
+            if isinstance(message, bytes):
+                found = header(message)
+                socket.send(json.dumps({"ack": found["message"]}))
+                message = json.dumps(found)
+            told = json.loads(message)
+            if told.get("type") == "status":
+                runs = told["state"] in ("starting", "running")
+            if told.get("type") == "event" and told["state"] == "confirmed":
+                last = told
+            if runs:
+                while_recording.append(message)
+    words = " ".join(while_recording)
+    assert '"type":"event"' in words.replace(" ", "")  # that there was something is told
+    assert any(label in words for label in CLASSES) == shown
+    assert set(last["probabilities"]) == set(CLASSES)  # told once the recording has ended
+    document = json.loads((tmp_path / "P07" / "session.json").read_text("utf-8"))
+    assert document["labels_shown"] is shown
 
 
 def camera_frame(at_s: float) -> bytes:

@@ -44,7 +44,7 @@ from model.datasets.flows import split_data_spec
 from model.errors import InputError
 from model.face.network_files import add_face_networks
 from model.machine import machine
-from model.parallel import add_jobs
+from model.parallel import Workers, add_jobs
 from realtime.perception.pipeline import PipelineConfig
 from realtime.results.run_summary import check_new, write_json_report
 from realtime.spotting.baseline_file import Baseline, load_baseline
@@ -75,7 +75,7 @@ def evaluate(
     baseline: str,
     classifier: str | None,
     cache: Path,
-    workers: int,
+    workers: Workers,
     out: Path | None,
 ) -> None:
     """Run the spotter over footage with known truth, print the table, and write spotting.json and

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from calibrate.spotting.footage import TestFootage
 from model.errors import InputError, error_line
 from model.files import hash_code, write_whole
-from model.parallel import run_jobs
+from model.parallel import Workers, run_jobs
 from model.records import ArrayF32, ArrayF64, MotionSample, SpotUpdate, Stamp
 from realtime.perception.spotting_steps import FrameSpotter, Perception
 from realtime.spotting import eyes, motion
@@ -146,7 +146,7 @@ class MotionCache:
         write_whole(path, content.getbuffer())
         return motions
 
-    def fill(self, footage: Sequence[TestFootage], workers: int) -> None:
+    def fill(self, footage: Sequence[TestFootage], workers: Workers) -> None:
         """Measure missing motions in `workers` processes. Raises `InputError` if `workers` is below
         1."""
         missing = [each for each in footage if not self._path(each).exists()]

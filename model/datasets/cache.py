@@ -19,7 +19,7 @@ from model.datasets.clips import Clip, Dataset, Problem
 from model.errors import InputError, error_line
 from model.files import hash_code, write_whole
 from model.flow import Flow, load_flow
-from model.parallel import run_jobs
+from model.parallel import Workers, run_jobs
 from model.records import ArrayF32, FlowPair, FramePair
 
 PhaseArrays = tuple[ArrayF32, ArrayF32 | None]
@@ -43,7 +43,7 @@ class _ClipJob:
 
 
 def compute_clips(
-    dataset: Dataset, compute: Compute, flow: Flow, cache_dir: Path, *, workers: int
+    dataset: Dataset, compute: Compute, flow: Flow, cache_dir: Path, *, workers: Workers
 ) -> Iterator[tuple[Clip, PhaseArrays | Problem]]:
     """Each clip of `dataset` with the result of `compute`, or with the reason why it cannot be
     used.

@@ -22,6 +22,7 @@ from model.flow import Flow
 from model.flow.phase_flows import long_flows
 from model.inference.samples import SampleSet
 from model.labels import ACTION_UNITS
+from model.parallel import Workers
 from model.records import ArrayF32, FramePair
 
 RELATIVE_STRENGTH_PX = 0.5
@@ -40,7 +41,7 @@ class _ClipSample:
 
 
 def open_samples(
-    spec: str, *, inputs: Inputs, flow: Flow, cache: Path, workers: int, classes: int = 3
+    spec: str, *, inputs: Inputs, flow: Flow, cache: Path, workers: Workers, classes: int = 3
 ) -> SampleSet:
     """The micro-expressions of `spec` that belong to one of the `classes` after merging
     (`model.datasets.class_merges.merge`). `spec` is "casme2:PATH" for a data set of

@@ -15,7 +15,7 @@ from model.flow import Flow, load_flow
 from model.flow.phase_flows import long_flows
 from model.inference.samples import SampleSet
 from model.labels import ACTION_UNITS, CLASSES, NO_EXPRESSION
-from model.parallel import run_jobs
+from model.parallel import Workers, run_jobs
 from model.records import ArrayF32
 from model.synthetic.flow_pairs import NEUTRAL, Truth, synthetic_course, synthetic_pair
 from model.synthetic.sample_variation import MIXED_MAPS, View, World, choose_nuisance
@@ -51,7 +51,7 @@ def open_pairs(
     seed: int,
     flow: str,
     cache: Path,
-    workers: int,
+    workers: Workers,
     view: View = "crop",
     world: World = "training",
     none_share: float = 0.0,

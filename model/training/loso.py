@@ -11,10 +11,12 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from model.errors import InputError
 from model.files import write_whole
@@ -25,6 +27,7 @@ from model.labels import NO_EXPRESSION
 from model.metrics.checkpoint_scores import SCORES
 from model.metrics.recognition import bootstrap, confusion, f1_by_class
 from model.metrics.subject_folds import Fold, leave_one_subject_out, validation_split
+from model.parallel import Workers, map_jobs
 from model.text import parse_json
 from model.training.leakage import list_training_sets, refuse_overlap
 from model.training.loop import fit
@@ -53,8 +56,10 @@ def leave_one_out(
     device: str = "cpu",
     init: Path | None = None,
     after_fold: Callable[[FoldAnswers], None] = lambda answers: None,
+    workers: Workers = 1,
 ) -> dict[str, Any]:
     """Train and test a network for each subject of `samples`. Every fold also trains on `always`.
+    On a cluster (`workers`), each fold is a job.
 
     With a `validation_share`, that share of the other subjects is held out of each fold's training
     and the epoch with the best UF1 on them is kept. The folder `out` gets a checkpoint, a log and
@@ -73,27 +78,57 @@ def leave_one_out(
     folds = list(leave_one_subject_out(samples.subjects))
     key = _key(recipe, samples, always, init, validation_share)
     out.mkdir(parents=True, exist_ok=True)
-    done = []
-    for number, fold in enumerate(folds):
-        name = f"{number + 1:03d}-{re.sub(r'[^A-Za-z0-9.]+', '-', fold.subject)}"
-        path = out / f"{name}.json"
-        answers = _read(path, key)
-        if answers is None:
-            training, validation = fold_samples(
-                fold, samples, always, validation_share, recipe.seed
-            )
-            weights = out / f"{name}.safetensors"
-            fit(recipe, training, validation, weights, device=device, init=init)
-            answers = _fold_answers(weights, samples.take(fold.test), fold.subject, device)
-            _write(path, {"key": key, **asdict(answers)})
-            after_fold(answers)
-        done.append(answers)
+    threads = torch.get_num_threads()
+    run = _Run(recipe, samples, always, out, validation_share, device, init, key, threads)
+    kept = {number: _read(run.path(fold, number), key) for number, fold in enumerate(folds)}
+    missing = [(fold, number) for number, fold in enumerate(folds) if kept[number] is None]
+    for (_, number), answers in zip(
+        missing, map_jobs(partial(_train_fold, run), missing, workers), strict=True
+    ):
+        after_fold(answers)
+        kept[number] = answers
+    done = [answers for answers in kept.values() if answers is not None]
     report = pool_folds(done, samples.classes)
     report |= {"recipe": asdict(recipe), "data": samples.name, "init": start}
     report["left_out"] = list(samples.problems)
     _write_predictions(out / "predictions.csv", done, samples.classes)
     _write(out / "report.json", report)
     return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What all folds share; see `leave_one_out`."""
+
+    recipe: Recipe
+    samples: SampleSet
+    always: SampleSet | None
+    out: Path
+    validation_share: float
+    device: str
+    init: Path | None
+    key: str
+    threads: int
+    """Of the CPU: another number rounds differently."""
+
+    def path(self, fold: Fold, number: int, ending: str = ".json") -> Path:
+        """The file of a fold's answers, or of its weights."""
+        subject = re.sub(r"[^A-Za-z0-9.]+", "-", fold.subject)
+        return self.out / f"{number + 1:03d}-{subject}{ending}"
+
+
+def _train_fold(run: _Run, numbered: tuple[Fold, int]) -> FoldAnswers:
+    fold, number = numbered
+    torch.set_num_threads(run.threads)
+    training, validation = fold_samples(
+        fold, run.samples, run.always, run.validation_share, run.recipe.seed
+    )
+    weights = run.path(fold, number, ".safetensors")
+    fit(run.recipe, training, validation, weights, device=run.device, init=run.init)
+    tested = run.samples.take(fold.test)
+    answers = _fold_answers(weights, tested, fold.subject, run.device)
+    _write(run.path(fold, number), {"key": run.key, **asdict(answers)})
+    return answers
 
 
 def fold_samples(

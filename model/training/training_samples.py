@@ -12,7 +12,7 @@ from model.errors import InputError
 from model.flow import load_flow
 from model.inference.samples import SampleSet, join_samples
 from model.labels import CLASSES
-from model.parallel import check_workers
+from model.parallel import Workers, check_workers
 from model.synthetic.sample_variation import View, World
 from model.synthetic.stored_samples import open_pairs
 from model.training.leakage import find_face_source
@@ -98,7 +98,7 @@ class Opener:
     flow: str
     cache: Path
     """Folder that keeps everything drawn or computed."""
-    workers: int
+    workers: Workers
 
     def __post_init__(self) -> None:
         check_workers(self.workers)

@@ -6,7 +6,6 @@ byte order mark, by which spreadsheet programs recognise UTF-8. Text that they w
 """
 
 import csv
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from realtime.results.event_tables import format_codebook
 from realtime.review.session_sound import SessionSound, open_sound
 from realtime.sessions.export_rows import (
     EVENT_COLUMNS,
@@ -67,7 +67,7 @@ def _write(
         "frames": FRAME_COLUMNS,
     }
     path = folder / f"{name_files(session)}_columns.json"  # the same for both formats
-    path.write_text(json.dumps(descriptions, indent=2) + "\n", "utf-8")
+    path.write_text(format_codebook(descriptions), "utf-8")
     return [*files, path]
 
 

@@ -39,7 +39,7 @@ def write_mp4(session: Session, folder: Path) -> Path:
         containers = [ending.enter_context(open_video(part)) for part in parts]
         if not _can_copy(containers):
             ending.callback(packed.unlink, missing_ok=True)
-            write_changed(session, packed, _crop_to_even)
+            write_changed(session, packed, crop_to_even)
             containers = [ending.enter_context(open_video(packed))]
         out = av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"})
         ending.enter_context(out)
@@ -66,7 +66,7 @@ def _copy(containers: list[InputContainer], out: OutputContainer) -> None:
             out.mux(packet)
 
 
-def _crop_to_even(frames: Iterable[Frame]) -> Iterator[Frame]:
+def crop_to_even(frames: Iterable[Frame]) -> Iterator[Frame]:
     """Yield `frames` in the size of the first, without an odd last row or column, because 4:2:0
     needs even sides. Frames of another size are scaled."""
     size: tuple[int, int] | None = None

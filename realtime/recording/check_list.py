@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from model.errors import InputError
 from realtime.recording.camera_check import Check
-from realtime.recording.plan import RecordPlan
+from realtime.recording.plan import PLANNED_S, RecordPlan
 from realtime.sessions.crash_safe_video import CODECS
 from realtime.sessions.folder import check_room, format_bytes, free_bytes
 from realtime.sources import SourceInfo
@@ -113,7 +113,8 @@ def require_jpegs(plan: RecordPlan, info: SourceInfo) -> None:
 
 
 def _needed_bytes(plan: RecordPlan, info: SourceInfo, seconds: float | None) -> float:
-    return (seconds or info.duration_s or plan.planned_s) * estimate_bytes_per_s(plan, info)
+    length_s = seconds or info.duration_s or plan.planned_s or PLANNED_S
+    return length_s * estimate_bytes_per_s(plan, info)
 
 
 def warn_or_refuse(plan: RecordPlan, checks: Sequence[Check]) -> tuple[str, ...]:

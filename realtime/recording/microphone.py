@@ -7,7 +7,7 @@ arrival is an upper bound.
 """
 
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -24,6 +24,9 @@ BUFFER_S = 0.2
 AWAY_AFTER_S = 4.0
 """After this long without a block, the microphone is away; some need two seconds to begin."""
 REOPEN_S = 2.0
+LEVEL_BLOCKS = 6
+"""The level is that of the loudest of the last blocks, 0.3 s: a page asks only a few times a
+second."""
 MICROPHONE_AWAY, MICROPHONE_OVERFLOW = "microphone away", "microphone overflowed"
 
 _IMPORTING = threading.Lock()
@@ -85,6 +88,7 @@ class Microphone:
         self.rate = int(device["default_samplerate"])
         self._by_arrival = sound.query_hostapis(device["hostapi"])["name"] == "ALSA"
         self._away = False
+        self._levels_db: deque[float] = deque(maxlen=LEVEL_BLOCKS)
         self.channels = self._fewest_channels(wanted, int(device["max_input_channels"]))
 
     def _fewest_channels(self, wanted: str, most: int) -> int:
@@ -110,6 +114,11 @@ class Microphone:
         """Its name, with "(away)" if it delivers nothing now."""
         return f"{self.name} (away)" if self._away else self.name
 
+    @property
+    def level_db(self) -> float | None:
+        """How loud it is now, see `SoundBlock.level_db`; None if it delivers nothing."""
+        return None if self._away else max(list(self._levels_db), default=None)
+
     def listen(self, hear: Callable[[SoundBlock], None], ended: threading.Event) -> None:
         """Until `ended`, pass each block to `hear`, in a PortAudio thread. If blocks stop coming,
         look for the microphone by name every `REOPEN_S` and reopen it. If several share the name,
@@ -119,6 +128,7 @@ class Microphone:
 
         def take(block: SoundBlock) -> None:
             self._away = False  # not earlier: a stream that opens may still be dead
+            self._levels_db.append(block.level_db)
             hear(block)
 
         while not ended.is_set():
@@ -138,6 +148,7 @@ class Microphone:
             except sound.PortAudioError:  # unplugged: try again
                 pass
             self._away, cause = not ended.is_set(), MICROPHONE_AWAY
+            self._levels_db.clear()
             if self._away and not ended.wait(REOPEN_S):
                 self._look_again()
 

@@ -29,11 +29,12 @@ def make_document(
 ) -> dict[str, Any]:
     """Return the document: `format`, `version`; `participant`, `consent` (`scope`, `pictures`:
     whether reports may show the face, `voice`: whether sound may be recorded, `utc`; null if none),
-    `protocol`; `started_utc`; `config` with the `baseline` in it; `camera` (values asked for and
-    reported; measured ones are added at the end); `video`, with its `encoder` (null: JPEGs are
-    kept) and `audio` (null: no sound); `weights`; `software`, `machine`, `device`; `checks`, the
-    check list, and `warnings`, its failures; `lsl`. The recorder adds `state`, `anchors`, `zero_s`
-    (the source's time of the first frame) and, at the end, its counts."""
+    `protocol`; `labels_shown`: whether pages named expressions during the recording; `started_utc`;
+    `config` with the `baseline` in it; `camera` (values asked for and reported; measured ones are
+    added at the end); `video`, with its `encoder` (null: JPEGs are kept) and `audio` (null: no
+    sound); `weights`; `software`, `machine`, `device`; `checks`, the check list, and `warnings`,
+    its failures; `lsl`. The recorder adds `state`, `anchors`, `zero_s` (the source's time of the
+    first frame) and, at the end, its counts."""
     now = format_utc(time.time())
     codec = CODECS[plan.codec]
     return {
@@ -49,6 +50,7 @@ def make_document(
         if plan.consent
         else None,
         "protocol": plan.protocol.document(),
+        "labels_shown": plan.show_labels,
         "started_utc": now,
         "config": config_record(config),
         "camera": {**asdict(info), "paced_by_stamps": not info.live},

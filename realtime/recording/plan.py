@@ -48,10 +48,13 @@ class RecordPlan:
     """The study's keys and questions."""
     camera: Check | None = None
     """Result of the camera check; None: the camera was not checked."""
-    planned_s: float = PLANNED_S
-    """The planned length, if neither the options nor the source give one."""
+    planned_s: float | None = None
+    """The planned length; None: none, and disk space is planned for `PLANNED_S`."""
     lsl: bool = False
     """Send frames, events and markers to LSL, see `realtime.recording.lsl`."""
+    show_labels: bool = False
+    """Pages name expressions during the recording too, which may influence interviewer and
+    participant."""
     lsl_markers: str = ""
     """The LSL stream whose samples become markers, see `MarkerStream`; empty: no stream."""
     strict: bool = False
@@ -67,7 +70,7 @@ class RecordPlan:
                 f"microphone {self.audio}: say what the participant agreed to, and that it covers "
                 "sound (--consent, --voice)"
             )
-        if not 0 < self.planned_s < float("inf"):
+        if self.planned_s is not None and not 0 < self.planned_s < float("inf"):
             raise InputError(f"planned length {self.planned_s:g} s: choose more than 0")
 
     @property
@@ -89,6 +92,8 @@ def add_recording(options: argparse._ActionsContainer, folder: str = "--record")
     add("--voice", action="store_true", help="consent covers the sound")
     add("--protocol", type=Path, metavar="TOML", help="the study's keys and questions")
     add("--camera-report", type=Path, metavar="JSON", help="from calibrate camera --out")
+    if folder.startswith("-"):  # otherwise there is no page
+        add("--show-labels", action="store_true", help="name expressions while it records too")
     add("--lsl", action="store_true", help="send frames, events and markers to LSL")
     add("--lsl-markers", metavar="NAME", help="take markers from this LSL stream; NAME@SOURCE_ID")
     add("--strict", action="store_true", help="a failed check is an error")

@@ -73,7 +73,10 @@ class Recording:
         status = self.recorder.status()
         if self._marker_stream is not None:
             status = replace(status, markers=self._marker_stream.state)
-        return replace(status, sound=self._microphone.state) if self._microphone else status
+        if self._microphone is not None:
+            heard = self._microphone
+            status = replace(status, sound=heard.state, level_db=heard.level_db)
+        return status
 
     def write(self, finished: threading.Event, ended: Callable[[str], str]) -> None:
         """Write every frame, then notes until `finished`. The recorder thread runs this. `ended`

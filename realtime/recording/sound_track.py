@@ -5,16 +5,21 @@ is converted to the source's clock. `sound.csv` has a line for each stretch of m
 for redacted sound, which has a marker.
 """
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from realtime.sessions.crash_safe_video import SAMPLE_BYTES, VideoWriter
 from realtime.sessions.ledger import RECORDER_BEHIND
 from realtime.sessions.line_file import LineFile
 
+QUIET_DB = -70.0
+"""The lowest loudness that is measured, dB below full scale."""
 SOUND_HEADER = "from_s,to_s,cause"
 WAITING_S = 30.0
 """The most sound that waits for the recorder: longer than the ring holds frames."""
@@ -43,6 +48,13 @@ class SoundBlock:
     def count(self) -> int:
         """Number of samples."""
         return len(self.samples) // SAMPLE_BYTES
+
+    @property
+    def level_db(self) -> float:
+        """Its loudness (RMS), dB below full scale: `QUIET_DB` to 0."""
+        samples = np.frombuffer(self.samples, "<i2").astype(np.float32) / 2**15
+        power = float(np.mean(np.square(samples))) if len(samples) else 0.0
+        return 10 * math.log10(max(power, 10 ** (QUIET_DB / 10)))
 
 
 class SampleClock:

@@ -23,3 +23,5 @@ class RecordingStatus:
     """Why no markers of another program arrive; empty if they do, or nobody asked for them."""
     sound: str = ""
     """The recorded microphone, and whether it is away; empty: no sound is recorded."""
+    level_db: float | None = None
+    """How loud the sound is now (RMS), dB below full scale; None if nothing is heard."""

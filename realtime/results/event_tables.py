@@ -1,12 +1,13 @@
-"""The tables that an analysis writes: events as CSV, motion by frame as Parquet or CSV.
+"""The tables that an analysis writes, as CSV and as Parquet: events, and motion by frame.
 
-A table grows in `<name>.partial` and gets its name when it is complete. Existing files are not
-overwritten unless the caller asks for it.
+A table grows in `<name>.partial` and gets its name when it is complete. Only its owner can read it.
+Existing files are not overwritten unless the caller asks for it.
 """
 
 import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,13 +39,43 @@ _MOTION_TYPES = {
     "spotter": "string",
 }
 MOTION_COLUMNS = tuple(_MOTION_TYPES)
-"""Columns of the motion table, one row per frame, empty (null) without a face. `track`: number of
-the face track. `flags`: names from `realtime.spotting.motion.FLAGS`, separated by spaces. `eye_…`:
-openness of the person's right and left eye. `head_…`: head motion since the last frame. For each
-region `strength_px`, the `threshold_px` that it must exceed (inf while silenced), and its
-displacement `u_px` right, `v_px` down; px are those of the aligned crop. `spotter`: what the
-spotter said at this frame, mostly nothing: for each candidate its state (`apex`, `closed`,
-`rejected`), number, kind, onset and last moment in s, and why; separated by "; "."""
+"""Columns of the motion table, one row per frame, empty (null) without a face; see
+`describe_motion`."""
+
+_TIME = "s of the recording"
+EVENT_DESCRIPTIONS: dict[str, str] = {
+    "onset_s": f"when the face begins to move, {_TIME}",
+    "apex_s": f"when the motion is strongest, {_TIME}",
+    "offset_s": f"when the face is back at rest, {_TIME}",
+    "onset_index": "number of the frame at the onset, as in the table of frames",
+    "apex_index": "number of the frame at the apex",
+    "offset_index": "number of the frame at the offset",
+    "track": "number of the face's track; a new one is another person, or the same one found again",
+    "kind": "micro (0.5 s at most) or macro",
+    "label": "the class that the network names, or unclear",
+    "action_units": "FACS units with a probability of 0.5 or more, separated by spaces",
+}
+"""What the columns of events hold. Those of exports are described in the same words."""
+_MOTION_DESCRIPTIONS = {
+    "index": "number of the frame",
+    "time_s": _TIME,
+    "track": EVENT_DESCRIPTIONS["track"],
+    "flags": "what makes the motion doubtful: blink, head, light, texture; separated by spaces",
+    "eye_right": "how open the person's right eye is",
+    "eye_left": "how open the person's left eye is",
+    "head_u_px": "motion of the head since the last frame: to the right, px of the aligned face",
+    "head_v_px": "… down, px of the aligned face",
+    "head_turn_rad": "… turn in the plane of the picture, radians",
+    "head_log_scale": "… logarithm of the change of its size",
+    "spotter": "what the spotter said at this frame, mostly nothing: of each candidate its state "
+    "(apex, closed, rejected), number, kind, onset and last moment in s, and why; separated by ; ",
+}
+_SHAPE_DESCRIPTIONS = {
+    "strength_px": "how far it moved, px of the aligned face",
+    "threshold_px": "what its strength must exceed, px; inf while the region is silenced",
+    "u_px": "its displacement to the right, px",
+    "v_px": "its displacement down, px",
+}
 
 
 @cache
@@ -55,23 +86,34 @@ def motion_schema() -> "pa.Schema":
     return pa.schema([(name, getattr(pa, kind)()) for name, kind in _MOTION_TYPES.items()])
 
 
-def event_columns(labels: Sequence[str], action_units: Sequence[str]) -> list[str]:
-    """Return the columns of the event table: times in seconds of the recording, the `index` of
-    their frames as in the motion table, the number of the face's `track` (a new number is another
-    person, or the same person found again), `kind`, `label` ("unclear" if no class is likely
-    enough), `p_<label>` its probabilities, `action_units` those with probability 0.5 or more,
-    `p_<unit>` all of them."""
-    return [
-        *("onset_s", "apex_s", "offset_s", "onset_index", "apex_index", "offset_index"),
-        *("track", "kind", "label"),
-        *(f"p_{label}" for label in labels),
-        "action_units",
-        *(f"p_{unit}" for unit in action_units),
-    ]
+def describe_motion() -> dict[str, str]:
+    """Return what each of `MOTION_COLUMNS` holds."""
+    regions = {
+        f"{region}_{shape}": f"{region.replace('_', ' ')}: {words}"
+        for region in REGIONS
+        for shape, words in _SHAPE_DESCRIPTIONS.items()
+    }
+    return {name: (_MOTION_DESCRIPTIONS | regions)[name] for name in MOTION_COLUMNS}
+
+
+def describe_events(labels: Sequence[str], action_units: Sequence[str]) -> dict[str, str]:
+    """Return the columns of the event table, and what each holds."""
+    *first, units = EVENT_DESCRIPTIONS
+    return {
+        **{name: EVENT_DESCRIPTIONS[name] for name in first},
+        **{f"p_{label}": f"probability of the class {label}, 0 to 1" for label in labels},
+        units: EVENT_DESCRIPTIONS[units],
+        **{f"p_{unit}": f"probability of {unit}, 0 to 1" for unit in action_units},
+    }
+
+
+def format_codebook(tables: Mapping[str, Mapping[str, str]]) -> str:
+    """Return the codebook of tables, JSON: what each column holds, by table and column."""
+    return json.dumps(tables, indent=2, ensure_ascii=False) + "\n"
 
 
 def write_events(
-    path: Path,
+    paths: Iterable[Path],
     events: Sequence[Event],
     labels: Sequence[str],
     action_units: Sequence[str],
@@ -79,36 +121,78 @@ def write_events(
     *,
     again: bool = False,
 ) -> None:
-    """Write confirmed `events` in order of their onset to the CSV file `path`. `tracks` maps frame
-    index to track. With `again`, an existing file is replaced."""
-    with _new_file(path, again) as partial, _csv(partial) as table:
-        table.writerow(event_columns(labels, action_units))
-        for event in sorted(events, key=lambda event: event.window.onset.time_s):
-            record, window = event_record(event), event.window
-            moments = (window.onset, window.apex, window.offset)
-            units = record["action_units"]
-            table.writerow(
-                [
-                    *(f"{record[moment]:.6f}" for moment in ("onset_s", "apex_s", "offset_s")),
-                    *(moment.index for moment in moments if moment is not None),
-                    tracks.get(window.apex.index, ""),
-                    record["kind"],
-                    record["label"],
-                    *(f"{record['probabilities'][label]:.6f}" for label in labels),
-                    " ".join(unit for unit in action_units if units[unit] >= NAMED_FROM),
-                    *(f"{units[unit]:.6f}" for unit in action_units),
-                ]
-            )
+    """Write confirmed `events` in order of their onset to each of `paths`, in the format of its
+    suffix, `.csv` or `.parquet`. `tracks` maps frame index to track. With `again`, existing files
+    are replaced."""
+    columns = list(describe_events(labels, action_units))
+    ordered = sorted(events, key=lambda event: event.window.onset.time_s)
+    rows = [_event_row(event, labels, action_units, tracks) for event in ordered]
+    for path in paths:
+        with _new_file(path, again) as partial:
+            if path.suffix == ".parquet":
+                _write_event_parquet(partial, columns, rows)
+                continue
+            with _csv(partial) as table:
+                table.writerow(columns)
+                table.writerows(
+                    [f"{x:.6f}" if isinstance(x, float) else x for x in r] for r in rows
+                )
+
+
+def _event_row(
+    event: Event, labels: Sequence[str], action_units: Sequence[str], tracks: Mapping[int, int]
+) -> Row:
+    record, window = event_record(event), event.window
+    units = record["action_units"]
+    return (
+        *(float(record[moment]) for moment in ("onset_s", "apex_s", "offset_s")),
+        *(moment.index for moment in (window.onset, window.apex, window.offset) if moment),
+        tracks.get(window.apex.index),
+        record["kind"],
+        record["label"],
+        *(float(record["probabilities"][label]) for label in labels),
+        " ".join(unit for unit in action_units if units[unit] >= NAMED_FROM),
+        *(float(units[unit]) for unit in action_units),
+    )
+
+
+def _write_event_parquet(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    texts = ("kind", "label", "action_units")
+
+    def kind(name: str) -> "pa.DataType":
+        if name in texts:
+            return pa.string()
+        return pa.int64() if name in _MOTION_TYPES or name.endswith("_index") else pa.float64()
+
+    schema = pa.schema([(name, kind(name)) for name in columns])
+    pq.write_table(
+        pa.Table.from_pylist([dict(zip(columns, row, strict=True)) for row in rows], schema), path
+    )
 
 
 @contextmanager
-def motion_table(path: Path, *, again: bool = False) -> Iterator[Callable[[Step], None]]:
-    """Open a new table at `path` with `MOTION_COLUMNS`, in the format of its suffix, `.parquet` or
-    `.csv`. Yields a function that adds the row of a step. With `again`, an existing file is
-    replaced at the end."""
-    columns = _parquet if path.suffix == ".parquet" else _motion_csv
-    with _new_file(path, again) as partial, columns(partial) as add:
-        yield lambda step: add(make_motion_row(step))
+def motion_tables(
+    paths: Iterable[Path], *, again: bool = False
+) -> Iterator[Callable[[Step], None]]:
+    """Open new tables at `paths` with `MOTION_COLUMNS`, each in the format of its suffix,
+    `.parquet` or `.csv`. Yields a function that adds the row of a step to all. With `again`,
+    existing files are replaced at the end."""
+    with ExitStack() as opened:
+        adds = []
+        for path in paths:
+            columns = _parquet if path.suffix == ".parquet" else _motion_csv
+            partial = opened.enter_context(_new_file(path, again))
+            adds.append(opened.enter_context(columns(partial)))
+
+        def add(step: Step) -> None:
+            row = make_motion_row(step)
+            for add_row in adds:
+                add_row(row)
+
+        yield add
 
 
 def format_row(row: Row) -> str:
@@ -155,6 +239,7 @@ def _csv(path: Path) -> Iterator[Any]:
 @contextmanager
 def _new_file(path: Path, again: bool) -> Iterator[Path]:
     partial = path.with_name(path.name + ".partial")
+    partial.touch(mode=0o600)
     yield partial
     if not again:
         check_new(path)

@@ -5,6 +5,7 @@ highest strength over threshold (1 is the threshold).
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -57,18 +58,23 @@ class MotionLanes:
 def read_motion(folder: SessionFolder) -> MotionLanes:
     """Read the motion table of a session; empty if nothing was analysed. Raises `InputError` if it
     is damaged."""
+    return read_motion_csv(folder.motion)
+
+
+def read_motion_csv(path: Path) -> MotionLanes:
+    """Read the motion table in the CSV file `path`, see `read_motion`."""
     columns = [f"{name}_{what}_px" for name in REGIONS for what in ("strength", "threshold")]
     convert = pacsv.ConvertOptions(
         include_columns=["time_s", *columns],
         column_types=dict.fromkeys(["time_s", *columns], "float64"),
     )
-    if not folder.motion.exists() or folder.motion.stat().st_size == 0:
+    if not path.exists() or path.stat().st_size == 0:
         return MotionLanes(np.empty(0), np.empty((0, len(LANES)), np.float32))
     try:
-        table = pacsv.read_csv(folder.motion, convert_options=convert)
+        table = pacsv.read_csv(path, convert_options=convert)
     except (pa.ArrowException, OSError) as error:
         raise InputError(
-            f"{folder.motion} is damaged ({error_line(error)}): move it away, and the page shows "
+            f"{path} is damaged ({error_line(error)}): move it away, and the page shows "
             "all but the motion"
         ) from None
     over = np.full((table.num_rows, len(LANES)), np.nan, np.float32)

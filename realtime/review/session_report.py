@@ -98,7 +98,7 @@ def _pictures(session: Session) -> dict[int, list[str]]:
         for event in session.confirmed:
             try:
                 found[event.number] = [
-                    _data_url(picture) for picture in _align(video, event, session.face)
+                    data_url(picture) for picture in _align(video, event, session.face)
                 ]
             except InputError:  # no face in the recorded picture
                 found[event.number] = []
@@ -117,7 +117,8 @@ def _align(video: RecordedFrames, event: Event, face: str) -> Iterator[ImageU8]:
         yield replay.pictures[nearest]
 
 
-def _data_url(picture: ImageU8) -> str:
+def data_url(picture: ImageU8) -> str:
+    """Return a picture, (H, W, 3) uint8 RGB, as a small JPEG that stands in the page itself."""
     small = cv2.resize(picture, (THUMB_PX, THUMB_PX), interpolation=cv2.INTER_AREA)
     jpeg = encode_jpeg(np.asarray(small, np.uint8), THUMB_QUALITY)
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()

@@ -98,7 +98,7 @@ def read_study_session(path: Path, coder: str | None) -> StudySession:
         return _of_session(session if coder is None else apply_edits(session, coder))
     if coder is not None:
         raise InputError(f"coder {coder} has not reviewed it: it is an analysis, not a session")
-    return _of_analysis(path)
+    return read_analysis(path)
 
 
 def _of_session(session: Session) -> StudySession:
@@ -122,7 +122,9 @@ def _of_session(session: Session) -> StudySession:
     return StudySession(facts, measure_rates(session), tuple(export_columns(session)), rows)
 
 
-def _of_analysis(record: Path) -> StudySession:
+def read_analysis(record: Path, *, broken: bool = False) -> StudySession:
+    """Read the tables of an analysis by its `record`. Raises `InputError` if they are damaged or,
+    unless `broken`, if the analysis broke off."""
     name = record.name.removesuffix(RECORD)
     document = read_json(record)
     try:
@@ -130,7 +132,7 @@ def _of_analysis(record: Path) -> StudySession:
         frames, failure = int(document["frames"]), document["failure"]
     except (LookupError, TypeError, ValueError, AttributeError):
         raise InputError(f"{record} is damaged: it does not describe an analysis") from None
-    if failure:
+    if failure and not broken:
         raise InputError(f"its analysis broke off: {failure}")
     columns, rows = _read_events(record.with_name(f"{name}.events.csv"), name)
     motions = (record.with_name(f"{name}.motion.{ending}") for ending in ("parquet", "csv"))

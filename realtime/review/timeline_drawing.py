@@ -62,18 +62,27 @@ def draw_timeline(
     """Return the timeline of the whole session."""
     seconds = max(session.seconds, 1e-6)
     zero_s = session.zero_s
-    over = motion.bin_peaks(zero_s, zero_s + seconds, CURVE_BINS)
     return TimelineDrawing(
         seconds,
-        {
-            name: _curve(values, seconds / CURVE_BINS)
-            for name, values in zip(LANES, over, strict=True)
-        },
+        _curves(motion, zero_s, seconds),
         None if sound is None else _bars(sound.loudness(0, seconds, CURVE_BINS)),
         [(start_s - zero_s, end_s - zero_s) for start_s, end_s, _ in session.gaps()],
         [] if sound is None else [(start_s, end_s) for start_s, end_s, _ in sound.find_gaps()],
         find_questions(session),
     )
+
+
+def draw_motion(motion: MotionLanes) -> TimelineDrawing:
+    """Return the timeline of an analysed recording, from its first frame to its last."""
+    times_s = motion.times_s
+    zero_s = float(times_s[0]) if len(times_s) else 0.0
+    seconds = max(float(times_s[-1]) - zero_s, 1e-6) if len(times_s) else 1e-6
+    return TimelineDrawing(seconds, _curves(motion, zero_s, seconds), None, [], [], [])
+
+
+def _curves(motion: MotionLanes, zero_s: float, seconds: float) -> dict[str, str]:
+    over = motion.bin_peaks(zero_s, zero_s + seconds, CURVE_BINS)
+    return {n: _curve(values, seconds / CURVE_BINS) for n, values in zip(LANES, over, strict=True)}
 
 
 def _curve(values: Sequence[float | None], bin_s: float) -> str:

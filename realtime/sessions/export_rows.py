@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from model.errors import InputError
 from model.records import Event
 from model.text import clean_text
-from realtime.results.event_tables import MOTION_COLUMNS, NAMED_FROM
+from realtime.results.event_tables import EVENT_DESCRIPTIONS, MOTION_COLUMNS, NAMED_FROM
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.markers import Marker
 from realtime.sessions.reader import Session
@@ -23,16 +23,14 @@ EVENT_COLUMNS: dict[str, str] = {
     "apex_s": "when the motion is strongest, s",
     "offset_s": "when the face is back at rest, s",
     "duration_s": "s from onset to offset",
-    "onset_index": "number of the frame at the onset, as in the table of frames",
-    "apex_index": "number of the frame at the apex",
-    "offset_index": "number of the frame at the offset",
-    "track": "number of the face's track; a new one is another person, or the same one found again",
+    **{name: EVENT_DESCRIPTIONS[name] for name in ("onset_index", "apex_index", "offset_index")},
+    "track": EVENT_DESCRIPTIONS["track"],
     "onset_utc": "onset as UTC, ISO 8601",
-    "kind": "micro (0.5 s at most) or macro",
-    "label": "the class that the network names, or unclear; or the coder's own label",
+    "kind": EVENT_DESCRIPTIONS["kind"],
+    "label": EVENT_DESCRIPTIONS["label"] + "; or the coder's own label",
     "probability": "the network's probability of its likeliest class, 0 to 1",
-    "action_units": "FACS units, separated by spaces: those that the coder saw (L, R: on one side "
-    "of the face) or, of the program's, those with a probability of 0.5 or more",
+    "action_units": EVENT_DESCRIPTIONS["action_units"] + "; or those that the coder saw (L, R: on "
+    "the person's left, right side alone)",
     "action_units_by": "coder or program: whose action units these are",
     "regions": "regions of the face that moved, strongest first, separated by spaces",
     "score": "strength of the motion over the noise floor; 1 is the threshold",

@@ -148,15 +148,17 @@ def make_status(
     kind: str,
     start_s: float,
     painted: LatencySummary,
+    labels_hidden: bool,
 ) -> dict[str, Any]:
     """Return the status. `config`: the run's, with the values to ask of a browser's camera;
     `start_s`: the source's time at which the run began; `painted`: this viewer's delay from capture
-    to paint."""
+    to paint; `labels_hidden`: events come without names."""
     return {
         "type": "status",
         **{name: getattr(snapshot, name) for name in _STATUS},
         "badge": badge,
         "kind": kind,
+        "labels_hidden": labels_hidden,
         "start_s": start_s,
         "asked": {"width": config.width, "height": config.height, "fps": config.fps},
         "fps": snapshot.fps_measured,
@@ -168,9 +170,10 @@ def make_status(
     }
 
 
-def make_event_message(event: Event) -> dict[str, Any]:
-    """Return one line of the event list, times in s of the source."""
-    window, prediction = event.window, event.prediction
+def make_event_message(event: Event, *, hide_label: bool = False) -> dict[str, Any]:
+    """Return one line of the event list, times in s of the source. With `hide_label`, nothing in it
+    says how the expression was named."""
+    window, prediction = event.window, None if hide_label else event.prediction
     return {
         "type": "event",
         "number": event.number,
@@ -181,6 +184,7 @@ def make_event_message(event: Event) -> dict[str, Any]:
         "offset_s": None if window.offset is None else window.offset.time_s,
         "score": finite(window.score),
         "label": None if prediction is None else prediction.label,
+        "label_hidden": hide_label,
         "probabilities": {} if prediction is None else dict(prediction.probabilities),
         "action_units": {} if prediction is None else dict(prediction.action_units),
         "reason": event.reason,

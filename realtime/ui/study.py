@@ -4,14 +4,18 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, FiniteFloat
+from pydantic import BaseModel, Field, FiniteFloat
 
 from realtime.recording.camera_check import Check, judge_camera
+from realtime.recording.protocol_editing import EntryError, ProtocolEntries
 from realtime.study import Draft, Study
 from realtime.ui.access import get_person
 from realtime.ui.calibration import Calibrator
 from realtime.ui.failures import report_failure
 from realtime.ui.messages import Text
+
+MOST_ROWS = 200
+"""The most keys or questions of a protocol that the page saves."""
 
 
 class DraftRequest(BaseModel):
@@ -23,7 +27,8 @@ class DraftRequest(BaseModel):
     audio: Text = ""
     voice: bool = False
     codec: Text
-    minutes: FiniteFloat
+    minutes: FiniteFloat | None = None
+    show_labels: bool = False
     lsl: bool = False
     lsl_markers: Text = ""
 
@@ -36,6 +41,39 @@ class TextRequest(BaseModel):
     """Time on this program's monotonic clock; None: now."""
 
 
+class KeyEntry(BaseModel):
+    """A row of the protocol's keys."""
+
+    key: Text
+    name: Text
+
+
+class QuestionEntry(BaseModel):
+    """A row of the protocol's questions."""
+
+    name: Text
+    text: Text
+    key: Text = ""
+
+
+class ProtocolRequest(BaseModel):
+    """A protocol as it was typed; see `ProtocolEntries`."""
+
+    name: Text
+    authors: Text = ""
+    keys: list[KeyEntry] = Field(default_factory=list, max_length=MOST_ROWS)
+    questions: list[QuestionEntry] = Field(default_factory=list, max_length=MOST_ROWS)
+
+    def entries(self) -> ProtocolEntries:
+        """Return the same as `ProtocolEntries`."""
+        return ProtocolEntries(
+            self.name,
+            self.authors,
+            [(row.key, row.name) for row in self.keys],
+            [(row.name, row.text, row.key) for row in self.questions],
+        )
+
+
 class SpanToForget(BaseModel):
     """How much to delete."""
 
@@ -44,7 +82,7 @@ class SpanToForget(BaseModel):
 
 def build_study_routes(study: Study) -> APIRouter:
     """Return the routes under `/live/study/`. Each answers with `Study.state` and, if it failed,
-    with `error`."""
+    with `error`; for wrong entries of a protocol also with `wrong`, which says what by field."""
     router = APIRouter(prefix="/live/study")
 
     def run(
@@ -60,7 +98,8 @@ def build_study_routes(study: Study) -> APIRouter:
             if begins:
                 study.audit(who, did)
         except Exception as error:
-            return {**study.state(), "error": report_failure(error)}
+            wrong = error.by_field if isinstance(error, EntryError) else {}
+            return {**study.state(), "error": report_failure(error), "wrong": wrong}
         return study.state()
 
     @router.get("/state")
@@ -74,6 +113,14 @@ def build_study_routes(study: Study) -> APIRouter:
     @router.post("/protocol")
     def protocol(request: Request, entry: TextRequest) -> dict[str, Any]:
         return run(request, "protocol", lambda: study.take_protocol(entry.text))
+
+    @router.post("/protocol/save")
+    def save_protocol(request: Request, form: ProtocolRequest) -> dict[str, Any]:
+        return run(request, "save protocol", lambda: study.save_protocol(form.entries()))
+
+    @router.post("/protocol/choose")
+    def choose_protocol(request: Request, entry: TextRequest) -> dict[str, Any]:
+        return run(request, "choose protocol", lambda: study.choose_protocol(entry.text))
 
     @router.post("/start")
     def start(request: Request) -> dict[str, Any]:

@@ -88,6 +88,7 @@ class Viewer:
         self._ring: FrameRing | None = None
         self._start_s: float | None = None
         self._events: dict[int, Event] = {}
+        self._hides_labels = False
         self._forgotten: tuple[tuple[float, float], ...] = ()
         self._last: Step | None = None
         self._news_lock = anyio.Lock()
@@ -201,6 +202,8 @@ class Viewer:
         signals = [s for s in self._session.results.history(last_s) if s.stamp.time_s <= time_s]
         captured_s = self._captured_s(step)
         event = find_current_event(self._session.results.events()[-RECENT:], time_s)
+        if self._session.hides_labels:
+            event = None
         parts = self._encoder.parts(step, self._session.config.rotate)
         data = make_frame_message(self._number, step, event, signals, parts, captured_s)
         return _SentFrame(data, step, captured_s, start_s, monotonic_s())
@@ -247,6 +250,7 @@ class Viewer:
             kind="" if source is None else source.info.kind,
             start_s=self._start_s or 0.0,
             painted=self._painted.summary(),
+            labels_hidden=session.hides_labels,
         )
         news = [status]
         self._shown_news = session.results.news
@@ -255,10 +259,13 @@ class Viewer:
         if gone or forgotten != self._forgotten:
             self._forgotten = forgotten
             news.append(make_forgotten(gone, forgotten))
+        hides = session.hides_labels  # asked after the events: they may be those of a recording
+        if hides != self._hides_labels:
+            self._hides_labels, self._events = hides, {}  # all are sent again
         for number, event in events.items():
             # Identity, not equality: an event that lost its pictures is sent again too.
             if self._events.get(number) is not event:
-                news.append(make_event_message(event))
+                news.append(make_event_message(event, hide_label=hides))
         self._events = events
         return news
 

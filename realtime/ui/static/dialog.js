@@ -1,6 +1,6 @@
 // One expression opened: its moments, the flow of both phases, its replay.
 
-import { bars, units } from "./events.js";
+import { bars, name, units } from "./events.js";
 import { clockTime, labelColour, make, ms, title } from "./colours.js";
 import { Replay } from "./replay.js";
 
@@ -32,7 +32,9 @@ export class EventDialog {
   /** Take an expression that has changed. If the dialog shows it, show it as it is now. */
   put(event, run, startS) {
     if (!this.#dialog.open || this.#event.number !== event.number) return;
-    if (this.#event.state !== event.state) this.open(event, run, startS);
+    const before = this.#event;
+    const changed = before.state !== event.state || before.label_hidden !== event.label_hidden;
+    if (changed) this.open(event, run, startS);
   }
 
   forget(numbers) {
@@ -50,7 +52,7 @@ export class EventDialog {
       this.#dialog,
       { class: "fl-sheet", style: { "--label": labelColour(event.label) } },
       [
-        make("h2", {}, `${title(event.label)}${event.state === "early" ? "?" : ""}`),
+        make("h2", {}, `${name(event)}${event.state === "early" ? "?" : ""}`),
         make("p", {}, summary(event, startS)),
       ],
       [
@@ -59,8 +61,12 @@ export class EventDialog {
         make(
           "div",
           { class: "fl-facts" },
-          make("div", {}, make("h3", {}, "Classes"), bars(event.probabilities)),
-          make("div", {}, make("h3", {}, "Action units"), allUnits(event.action_units)),
+          ...(event.label_hidden
+            ? []
+            : [
+                make("div", {}, make("h3", {}, "Classes"), bars(event.probabilities)),
+                make("div", {}, make("h3", {}, "Action units"), allUnits(event.action_units)),
+              ]),
           make("div", {}, make("h3", {}, "Why"), make("p", {}, why(event))),
         ),
       ],

@@ -57,7 +57,7 @@ export class EventList {
       "button",
       { type: "button", disabled: gone ? "" : null, style: { "--label": labelColour(event.label) } },
       make("span", { class: "fl-when" }, clockTime(event.apex_s - this.startS)),
-      make("span", { class: "fl-name" }, gone ? "Withdrawn" : title(event.label)),
+      make("span", { class: "fl-name" }, gone ? "Withdrawn" : name(event)),
       make("span", { class: "fl-how" }, describe(event)),
       gone ? event.reason : bars(event.probabilities),
       units(event.action_units),
@@ -65,6 +65,11 @@ export class EventList {
     button.addEventListener("click", () => this.#open(event));
     return make("li", { "data-state": event.state, "data-number": event.number, "data-score": event.score }, button);
   }
+}
+
+/** What the expression is called, in words. */
+export function name({ label, label_hidden: hidden }) {
+  return hidden ? "Name hidden while recording" : title(label);
 }
 
 function describe(event) {

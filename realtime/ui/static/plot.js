@@ -163,6 +163,7 @@ export class Plot {
     ctx.setLineDash([]);
     diamond(ctx, apex, MARKS_PX - 8, 4);
     if (gone) return free;
+    if (event.label_hidden) return free;
     const words = title(event.label) + (event.state === "early" ? "?" : "");
     ctx.font = `600 ${SMALL}`;
     const half = ctx.measureText(words).width / 2;

@@ -38,6 +38,7 @@ class Review {
   );
   #who = ""; // for whom the motion is loaded
   #selected = null;
+  #wanted = ""; // the session that another tab asked for
   #turn = 0; // counts the sessions that were chosen
   #visible = false;
   #replay = null;
@@ -84,6 +85,7 @@ class Review {
     document.addEventListener("keydown", (pressed) => this.#key(pressed));
     // So only a button that was reached by keyboard is focused, and Enter and Space are its own.
     root.addEventListener("click", ({ detail, target }) => detail && target.closest("button")?.blur(), true);
+    document.addEventListener("fmanet-review", ({ detail }) => (this.#wanted = detail));
     // The arrow keys step through frames; in a focused list they would choose another label.
     for (const list of root.querySelectorAll("select")) list.addEventListener("change", () => list.blur());
     watchTheme(() => this.#timeline?.draw());
@@ -130,7 +132,8 @@ class Review {
     const found = await this.#ask("sessions");
     if (!found) return;
     const choice = this.#ref("session");
-    const kept = this.#name;
+    const kept = this.#wanted || this.#name;
+    this.#wanted = "";
     choice.replaceChildren(
       ...found.sessions.map(({ name, started_utc: started, state, error }) => {
         const words = error ? `${name} (cannot be read)` : `${name} · ${started.slice(0, 16).replace("T", " ")}`;
@@ -144,7 +147,7 @@ class Review {
     const open = found.sessions.find(({ name }) => name === kept) ?? found.sessions.find(({ state, error }) => !error && state !== "recording");
     if (!open) return;
     choice.value = open.name;
-    if (open.name !== kept) await this.#open(open.name);
+    if (open.name !== this.#name) await this.#open(open.name);
   }
 
   /** Open a session: name, film, list and coding change together, or not at all. */

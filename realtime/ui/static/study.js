@@ -1,12 +1,16 @@
 // The Study tab: the form before a recording, the check list, the recording itself.
 
 import { clockTime, make } from "./colours.js";
-import { Tab, fill } from "./tab.js";
+import { ProtocolEditor } from "./protocol_editor.js";
+import { Tab, fill, openTab } from "./tab.js";
 
+const OPENED = "opened"; // stands for a protocol that was not saved here
+const QUIET_DB = -70;
+const LOUD_DB = -9; // RMS: peaks are near full scale
 const GOING_MS = 250;
 const IDLE_MS = 1000;
 const FIELDS = ["participant", "consent", "audio", "codec", "minutes", "lsl_markers"];
-const BOXES = ["pictures", "voice", "lsl"];
+const BOXES = ["pictures", "voice", "show_labels", "lsl"];
 
 /** Start the tab inside `root`, the element of study.html. */
 export function mount(root) {
@@ -19,6 +23,7 @@ class StudyTab extends Tab {
   #last = null; // folder of the last recording
   #keys = new Set();
   #noteBegunS = null;
+  #protocol = null;
 
   constructor(root) {
     super(root, new URL("../study/", import.meta.url));
@@ -32,6 +37,11 @@ class StudyTab extends Tab {
       const [file] = target.files;
       if (file) this.ask("protocol", { text: decode(await file.arrayBuffer()) });
     });
+    this.ref("protocol-file").addEventListener("change", ({ target }) => {
+      this.ask("protocol/choose", { text: target.value });
+    });
+    const editor = new ProtocolEditor(this.ref("editor"), (entries) => this.ask("protocol/save", entries));
+    this.ref("edit").addEventListener("click", () => editor.open(this.#protocol));
     this.ref("start").addEventListener("click", () => this.#begin());
     this.ref("stop").addEventListener("click", () => {
       if (!window.confirm("End the recording?")) return;
@@ -45,6 +55,10 @@ class StudyTab extends Tab {
       const question = `Delete the last ${field.value} s of the recording? They cannot be restored.`;
       if (window.confirm(question)) this.ask("forget", { seconds: Number(field.value) });
     });
+    this.ref("review").addEventListener("click", ({ target }) => {
+      document.dispatchEvent(new CustomEvent("fmanet-review", { detail: target.value }));
+      openTab("Review");
+    });
     this.#wireNote();
     document.addEventListener("keydown", (pressed) => this.#key(pressed));
   }
@@ -54,7 +68,7 @@ class StudyTab extends Tab {
       FIELDS.map((name) => [name, this.ref(name).value]),
     );
     const boxes = Object.fromEntries(BOXES.map((name) => [name, this.ref(name).checked]));
-    return { ...texts, ...boxes, participant: participant.trim(), minutes: Number(minutes) };
+    return { ...texts, ...boxes, participant: participant.trim(), minutes: minutes ? Number(minutes) : null };
   }
 
   async #begin() {
@@ -133,13 +147,15 @@ class StudyTab extends Tab {
     failure.hidden = !recording?.failure;
     if (failure.textContent !== (recording?.failure ?? "")) failure.textContent = recording?.failure ?? "";
     tape.hidden = !recording;
+    this.#level(recording);
     if (!recording) return;
     tape.dataset.paused = recording.paused || recording.failure ? "yes" : "no";
     const dropped = recording.dropped ? `, ${recording.dropped} dropped` : "";
     const sound = recording.sound ? ` · with sound: ${recording.sound}` : "";
     fill(tape, [
       make("i", { "aria-hidden": "true" }),
-      make("b", {}, clockTime(recording.seconds).slice(0, -3)),
+      make("b", {}, minutes(recording.seconds)),
+      ...countdown(recording),
       make("span", {}, `${recording.frames} frames${dropped}${sound} · ${recording.folder}`),
     ]);
     const words = recording.failure ? "Not recording" : recording.paused ? "Paused" : "Recording";
@@ -149,19 +165,38 @@ class StudyTab extends Tab {
     this.ref("pause").dataset.to = recording.paused ? "resume" : "pause";
   }
 
-  #before({ draft, checks, missing, last, protocol, microphones }) {
+  #level(recording) {
+    this.ref("level").hidden = !recording?.sound;
+    if (!recording?.sound) return;
+    const db = recording.level_db;
+    const meter = this.ref("meter");
+    meter.setAttribute("aria-valuenow", db ?? QUIET_DB);
+    meter.style.setProperty("--level", `${100 * (1 - (db ?? QUIET_DB) / QUIET_DB)}%`);
+    meter.dataset.loud = db !== null && db > LOUD_DB ? "yes" : "no";
+    this.ref("level-db").textContent = db === null ? "nothing heard" : `${Math.round(db)} dB`;
+  }
+
+  #before({ draft, checks, missing, last, protocol, protocols, protocol_file: file, microphones }) {
+    this.#protocol = protocol;
     this.#list(this.ref("audio"), microphones, () => [
       make("option", { value: "" }, microphones.length ? "none" : "no microphone found"),
       ...microphones.map((name) => make("option", { value: name }, name)),
     ]);
     if (!this.#filled) {
-      for (const name of FIELDS) this.ref(name).value = draft[name];
+      for (const name of FIELDS) this.ref(name).value = draft[name] ?? "";
       for (const name of BOXES) this.ref(name).checked = draft[name];
       this.#filled = true;
     }
-    const name = this.ref("protocol-name");
-    const count = `${Object.keys(protocol.keys).length} keys, ${protocol.questions.length} questions`;
-    name.textContent = protocol.name || protocol.questions.length ? `${protocol.name} (${count})` : "none";
+    const counts = [Object.keys(protocol.keys).length, protocol.questions.length];
+    const count = `${plural(counts[0], "key")}, ${plural(counts[1], "question")}`;
+    this.ref("protocol-name").textContent = file ? [protocol.name, count].filter(Boolean).join(": ") : "";
+    this.ref("edit").textContent = file ? "Edit…" : "Write one…";
+    this.#list(this.ref("protocol-file"), [protocols, file], () => [
+      make("option", { value: "" }, "none"),
+      ...(file === OPENED ? [make("option", { value: OPENED, disabled: "" }, "from a file")] : []),
+      ...protocols.map((each) => make("option", { value: each }, each)),
+    ]);
+    if (document.activeElement !== this.ref("protocol-file")) this.ref("protocol-file").value = file;
     fill(
       this.ref("checks"),
       checks.map(({ name: item, good, text }) =>
@@ -185,6 +220,7 @@ class StudyTab extends Tab {
     this.ref("last").textContent = last
       ? `Recorded: ${last.frames} frames, ${last.dropped} dropped, in ${last.folder}. ${last.failure}`
       : "";
+    Object.assign(this.ref("review"), { hidden: !last?.name, value: last?.name ?? "" });
   }
 
   #markers({ protocol, said }, recording) {
@@ -197,15 +233,21 @@ class StudyTab extends Tab {
         button([make("kbd", {}, key), name], () => this.#mark("key", key, now())),
       ),
     );
-    this.#list(this.ref("questions"), [questions, protocol.open], () =>
+    this.#list(this.ref("questions"), [questions, protocol.open, protocol.answered], () =>
       questions.map(({ name, text, key }) => {
         const open = name === protocol.open;
+        const answered = protocol.answered.includes(name);
         const words = `${name} ${open ? "ends" : "starts"}`;
         const ask = () => this.#mark("question", name, now());
         const caption = [...(key ? [make("kbd", {}, key)] : []), words];
         return make(
           "li",
-          { "data-open": open ? "yes" : "no", "data-question": name },
+          {
+            "data-open": open ? "yes" : "no",
+            "data-answered": answered ? "yes" : "no",
+            "data-question": name,
+          },
+          make("i", answered ? { role: "img", "aria-label": "asked" } : {}, answered ? "✓" : ""),
           button(caption, ask),
           make("span", {}, text),
         );
@@ -226,6 +268,23 @@ class StudyTab extends Tab {
     parent.dataset.content = content;
     parent.replaceChildren(...children());
   }
+}
+
+function plural(count, noun) {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** 75.3 → "1:15". */
+function minutes(seconds) {
+  return clockTime(Math.floor(seconds)).slice(0, -3);
+}
+
+/** What is left of the planned length, if there is one. */
+function countdown({ seconds, planned_s: plannedS }) {
+  if (!plannedS) return [];
+  const left = Math.ceil(plannedS - seconds);
+  const words = left >= 0 ? `${minutes(left)} left` : `${minutes(-left)} over`;
+  return [make("b", { class: "fl-left", "data-over": left < 0 ? "yes" : "no" }, words)];
 }
 
 function button(children, pressed) {

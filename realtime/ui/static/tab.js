@@ -15,6 +15,13 @@ export function watchVisible(root, change) {
   }).observe(root);
 }
 
+/** Go to the tab of this name. */
+export function openTab(name) {
+  // Gradio keeps a second, invisible row, whose buttons do nothing.
+  const buttons = [...document.querySelectorAll('#tabs button:not([tabindex="-1"])')];
+  buttons.find(({ textContent }) => textContent.trim() === name)?.click();
+}
+
 /** The server's answer, to a POST of `body` if there is one. */
 export function request(url, body = null) {
   const headers = { "Content-Type": "application/json" };

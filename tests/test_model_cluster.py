@@ -1,0 +1,59 @@
+"""Jobs on a Ray cluster."""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from model import cluster
+from model.cluster import run_on_cluster
+from model.errors import InputError
+from model.parallel import map_jobs
+
+needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
+
+
+@needs_ray
+def test_a_cluster_gives_what_one_machine_gives_though_workers_and_head_die(
+    expression_clip: Path, untrained: Path, tmp_path: Path
+) -> None:
+    clips = [expression_clip, tmp_path / "again.mkv"]
+    clips[1].write_bytes(expression_clip.read_bytes())
+    (tmp_path / "out").mkdir()
+    script = Path(__file__).with_name("ray_cluster.py")
+    command = [sys.executable, script, tmp_path / "out", untrained, *clips]
+    paths = os.pathsep.join(map(str, (script.parent.parent, script.parent)))
+    environment = os.environ | {"PYTHONPATH": paths, "RAY_USAGE_STATS_ENABLED": "0"}
+    environment["RAY_gcs_rpc_server_reconnect_timeout_s"] = "5"  # not a minute, for the lost head
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.stdout.endswith("all is equal\n"), done.stderr
+
+
+@needs_ray
+def test_a_cluster_that_is_not_there_is_one_line() -> None:
+    with pytest.raises(InputError, match=r"--ray 127\.0\.0\.1:9: no cluster answers"):
+        list(run_on_cluster(abs, [1, 2], "127.0.0.1:9"))
+
+
+def test_without_ray_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="pip install 'fmanet-live\\[cluster\\]'"):
+        list(run_on_cluster(abs, [1], "auto"))
+
+
+def test_another_version_of_the_program_is_refused() -> None:
+    with pytest.raises(InputError, match="has another version of this program"):
+        cluster._do_there("another", ".", abs, 1)
+
+
+def test_a_folder_that_a_machine_does_not_have_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="missing: No such file or directory"):
+        cluster._do_there(cluster.code_digest(), str(tmp_path / "missing"), abs, 1)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_the_order_of_the_jobs(workers: int) -> None:
+    assert list(map_jobs(abs, [-3, 2, -1], workers)) == [3, 2, 1]
