@@ -2,6 +2,7 @@
 
 import math
 import sys
+from dataclasses import replace
 
 import pytest
 from test_review_coding import as_found, moments, session
@@ -14,6 +15,7 @@ from realtime.review.coding import (
     add_edit,
 )
 from realtime.review.kappa import cohen_kappa, measure_kappa, name_kappa
+from realtime.sessions.markers import Marker
 from realtime.sessions.reader import Session
 
 __all__ = ["session"]
@@ -131,3 +133,28 @@ def test_agreement_on_action_units_is_that_of_facs(session: Session) -> None:
     assert "3 on the same side" in rows["Action units"]
     assert rows["κ of AU4"].startswith("0.55, moderate")
     assert "Landis and Koch" in rows["What κ means"]
+
+
+def test_what_lies_in_one_question_is_drawn_together(session: Session) -> None:
+    zero_s = session.zero_s
+    asked = [
+        Marker(kind, f"q{n}", "", zero_s - 0.02 + 0.8 * n + at_s, 0.0, "")
+        for n in range(4)
+        for kind, at_s in (("question_start", 0.0), ("question_end", 0.52))
+    ]
+    session = replace(session, markers=tuple(asked))
+    for coder, length in (("C1", 4), ("C2", 5)):
+        for place in (2, 22, 42, 62):
+            span = moments(session, place, place + 2, place + length)
+            add_edit(session, coder, None, verdict="accepted", moments=span, label="fear")
+    found = agree(session, "C1", "C2")
+    pairs, numbers = [], []
+    for place, frame in enumerate(session.frames):
+        shown = [any(p <= place <= p + length for p in (2, 22, 42, 62)) for length in (4, 5)]
+        pairs.append((shown[0], shown[1]))
+        number, since_s = divmod(frame.stamp.time_s - zero_s + 0.02, 0.8)
+        numbers.append(min(2 * int(number) + (since_s >= 0.52), 7))  # no fifth question
+    expected = measure_kappa(pairs, numbers, over_events=False)
+    assert found.frames.value == pytest.approx(expected.value)
+    assert found.frames.over_questions == pytest.approx(expected.over_questions)
+    assert math.isnan(found.labels.value)  # four are too few
