@@ -1,6 +1,7 @@
 """Measures networks on samples that they were not trained on.
 
-    python -m model.evaluate                            # each shipped network, its report set
+    python -m model.evaluate                            # fmanet, on its report set
+    python -m model.evaluate all                        # so each shipped network
     python -m model.evaluate --view crop                # as they come in live, no exchanged maps
     python -m model.evaluate fmanet --data casme2:PATH,samm:PATH --out runs/eval
     python -m model.evaluate fmanet --data casme2:PATH --protocol loso --out runs/loso
@@ -17,7 +18,7 @@ Protocols:
   network is tested on this subject (`model.training.loso`).
 
 The answer is always the likeliest class; the share that would be refused is reported too. --out
-gets evaluation.json and evaluation.html, a page that works offline.
+gets evaluation.json and evaluation.html, a page that works offline; it must not hold them yet.
 """
 
 from model.errors import demand
@@ -41,6 +42,7 @@ from model.datasets.delimited import read_table
 from model.errors import InputError
 from model.evaluation.result import Evaluation, evaluate_answers, format_evaluations, format_table
 from model.face.network_files import add_face_networks
+from model.files import require_new
 from model.inference.checkpoint import Checkpoint, checkpoint_path, read_checkpoint
 from model.inference.predictions import Answers, run_network
 from model.inference.samples import SampleSet
@@ -75,8 +77,10 @@ def main() -> None:
     if args.view is not None and SYNTHETIC not in specs:
         raise InputError(f"--view {args.view} is for synthetic pairs, not for --data {args.data}")
     if args.out is not None:
+        for path in _paths(args.out):
+            require_new(path)
         make_folder(args.out)
-    names = args.networks or shipped_names()
+    names = shipped_names() if args.networks == ["all"] else args.networks
     evaluations: list[Evaluation] = []
     differing = []
     for name in names:
@@ -175,7 +179,7 @@ def _cross(name: str, specs: tuple[str, ...], args: argparse.Namespace) -> list[
         raise InputError(f"--data names {', '.join(one.name for one in sets)}: each once")
     found = []
     for spec, training in zip(specs, sets, strict=True):
-        path = args.out / f"{Path(name).stem}-on-{training.name}.safetensors"
+        path = require_new(args.out / f"{Path(name).stem}-on-{training.name}.safetensors")
         own = replace(recipe, data=Sources(specs=(spec,), classes=args.classes).summary())
         fit(own, training, None, path, device=args.device, init=init)
         for tested in sets:
@@ -268,10 +272,14 @@ def _write(out: Path, evaluations: list[Evaluation]) -> None:
         "machine": machine(),
         "evaluations": [each.plain() for each in evaluations],
     }
-    text = json.dumps(document, indent=1, allow_nan=False)
-    (out / "evaluation.json").write_text(text, encoding="utf-8")
-    (out / "evaluation.html").write_text(format_evaluations(evaluations), encoding="utf-8")
-    print(f"written to {out / 'evaluation.html'} and {out / 'evaluation.json'}")
+    figures, page = _paths(out)
+    figures.write_text(json.dumps(document, indent=1, allow_nan=False), encoding="utf-8")
+    page.write_text(format_evaluations(evaluations), encoding="utf-8")
+    print(f"written to {page} and {figures}")
+
+
+def _paths(out: Path) -> tuple[Path, Path]:
+    return out / "evaluation.json", out / "evaluation.html"
 
 
 def _arguments() -> argparse.Namespace:
@@ -280,7 +288,10 @@ def _arguments() -> argparse.Namespace:
         description="Measure networks on samples that they were not trained on.",
     )
     parser.add_argument(
-        "networks", nargs="*", help="shipped names or checkpoints (default: all shipped)"
+        "networks",
+        nargs="*",
+        default=["fmanet"],
+        help="shipped names or checkpoints; all: every shipped one",
     )
     parser.add_argument("--data", default=SYNTHETIC, help="casme2:PATH, maps:PATH …, with commas")
     parser.add_argument(

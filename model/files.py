@@ -21,6 +21,15 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
         partial.unlink(missing_ok=True)
 
 
+def require_new(path: Path) -> Path:
+    """Return `path`. Raises `InputError` if it exists: nothing is overwritten."""
+    if path.exists():
+        raise InputError(
+            f"{path} exists, and results are never overwritten: give another --out, or move it"
+        )
+    return path
+
+
 def read_json(path: Path, option: str = "") -> Any:
     """The JSON value in the file `path`, which `option` named. Raises `InputError` if there is no
     such file or no such value."""
@@ -34,9 +43,13 @@ def read_json(path: Path, option: str = "") -> Any:
 
 
 def hash_code(patterns: Iterable[str]) -> str:
-    """SHA-256, in hex, of the files of the package `model` that match the glob `patterns`."""
+    """SHA-256, in hex, of the files of the package `model` that match the glob `patterns`. Raises
+    `ValueError` if a pattern matches none: a file that was renamed must not leave the hash."""
     digest = hashlib.sha256()
     package = Path(__file__).parent
-    for path in sorted(path for pattern in patterns for path in package.glob(pattern)):
+    found = {pattern: list(package.glob(pattern)) for pattern in patterns}
+    if missing := [pattern for pattern, paths in found.items() if not paths]:
+        raise ValueError(f"no file of the package matches {', '.join(missing)}")
+    for path in sorted(path for paths in found.values() for path in paths):
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -2,7 +2,8 @@
 
 import argparse
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
@@ -58,7 +59,7 @@ def run_jobs(
 
 def map_jobs(
     function: Callable[[JobT], ResultT], jobs: Sequence[JobT], workers: Workers
-) -> Iterator[ResultT]:
+) -> Generator[ResultT]:
     """Yield `function(job)` for each of `jobs`, in their order: from `workers` processes, from this
     one if that is 1, or from a cluster. `function` is at the top of a module, or a `partial` of
     such a function. Raises what it raises."""
@@ -72,8 +73,9 @@ def map_jobs(
         context = multiprocessing.get_context("spawn")
         pool = ProcessPoolExecutor(min(workers, len(jobs)), context, cv2.setNumThreads, (1,))
         try:
-            for waiting in [pool.submit(function, job) for job in jobs]:
-                yield waiting.result()
+            waiting = deque(pool.submit(function, job) for job in jobs)
+            while waiting:
+                yield waiting.popleft().result()  # so that no result is kept
         finally:
             # A `with` block would wait for everything in the queue, even after an interruption.
             pool.shutdown(wait=True, cancel_futures=True)

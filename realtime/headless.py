@@ -20,6 +20,7 @@ from realtime.recording.status import RecordingStatus
 from realtime.results.run_summary import check_new, summarise_run, write_summary
 from realtime.results.snapshot import Snapshot
 from realtime.sessions.audit import TERMINAL
+from realtime.sessions.ledger import describe_cause
 from realtime.sources.demo_face import Demo
 from realtime.stream.clock import monotonic_s
 
@@ -134,13 +135,14 @@ def _close(session: LiveSession, snapshot: Snapshot, summary: Path | None) -> No
 
 def _recording_line(recording: RecordingStatus) -> str:
     sound = f" with sound of {recording.sound}" if recording.sound else ""
-    return f"{recording.frames} frames{sound} recorded in {recording.folder}"
+    deleted = f" ({recording.redacted} more deleted)" if recording.redacted else ""
+    return f"{recording.frames} frames{deleted}{sound} recorded in {recording.folder}"
 
 
 def _closing_line(session: LiveSession, snapshot: Snapshot) -> str:
     events = [event for event in session.results.events() if event.state == "confirmed"]
     micro = sum(event.window.kind == "micro" for event in events)
-    dropped = ", ".join(f"{n} {cause}" for cause, n in snapshot.dropped.items())
+    dropped = ", ".join(f"{n} ({describe_cause(c)})" for c, n in snapshot.dropped.items())
     if snapshot.analysed and not snapshot.faces:
         found = "no face in any frame, so no expressions"
     else:

@@ -29,7 +29,6 @@ from realtime.sources import (
     ASKED_RATE,
     Source,
     SourceStatus,
-    hide_password,
     open_source,
     split_spec,
 )
@@ -101,8 +100,7 @@ class LiveSession:
         opened. Raises `InputError` during a recording: stop it first."""
         with self._control:
             if self.records:
-                shown = hide_password(source)
-                raise InputError(f"--source {shown}: a recording is in progress, stop it first")
+                raise InputError("stop the recording before changing the source")
             baseline = baseline or self._config.baseline
             rotate = self._config.rotate if rotate is None else rotate
             # The frame rate asked of a camera would slow a file down.
@@ -126,22 +124,30 @@ class LiveSession:
             finally:
                 self._config = replace(self._config, record=None)
 
-    def pause(self) -> None:
-        """Stop analysing. A file or the demo waits where it is; a camera's frames are dropped."""
+    def pause(self) -> float | None:
+        """Stop analysing. A file or the demo waits where it is; a camera's frames are dropped.
+        Returns the time of the marker that a recording gets, as `mark` does; None if it gets
+        none."""
         with self._control:
-            if self._run is not None and self._run.running.is_set():
-                if self._run.recording is not None:
-                    self._run.recording.notebook.mark("pause", "", "")
-                self._run.pause()
+            if self._run is None or not self._run.running.is_set():
+                return None
+            marked_s = self._note_pause("pause")
+            self._run.pause()
+            return marked_s
 
-    def resume(self) -> None:
-        """Continue after `pause`."""
+    def resume(self) -> float | None:
+        """Continue after `pause`; returns what `pause` does."""
         with self._control:
-            if self._run is not None and not self._run.running.is_set():
-                if self._run.recording is not None:
-                    # Before the run resumes: until then the clock of a file stands still.
-                    self._run.recording.notebook.mark("resume", "", "")
-                self._run.resume()
+            if self._run is None or self._run.running.is_set():
+                return None
+            # Before the run resumes: until then the clock of a file stands still.
+            marked_s = self._note_pause("resume")
+            self._run.resume()
+            return marked_s
+
+    def _note_pause(self, kind: MarkerKind) -> float | None:
+        recording = self._run.recording if self._run is not None else None
+        return None if recording is None else recording.notebook.mark(kind, "", "")
 
     def record(self, plan: RecordPlan | None) -> None:
         """Stop, and start again with a recording as `plan` says, or without one if it is None. A
@@ -160,14 +166,17 @@ class LiveSession:
 
     def mark(
         self, name: str, note: str = "", kind: MarkerKind = "mark", at_s: float | None = None
-    ) -> None:
+    ) -> float:
         """Mark in the recording that `name` happens now, or happened at `at_s` of the monotonic
-        clock. The kinds `question_start` and `question_end` start and end a question. Raises
-        `InputError` if there is no recording, or it has ended."""
-        if not self._notebook().mark(kind, name, note, at_s):
+        clock; return the marker's time in s of the video, as the tables have it. The kinds
+        `question_start` and `question_end` start and end a question. Raises `InputError` if there
+        is no recording, or it has ended."""
+        marked_s = self._notebook().mark(kind, name, note, at_s)
+        if marked_s is None:
             recording = self.recording()
             why = recording.failure if recording is not None else ""
             raise InputError(f"nothing can be marked: {why or 'the recording has ended'}")
+        return marked_s
 
     def audit(self, who: str, did: str) -> None:
         """Note in the recording's audit, if there is a recording, that `who` did `did`."""
@@ -175,27 +184,28 @@ class LiveSession:
         if run is not None and run.recording is not None:
             run.recording.recorder.audit(who, did)
 
-    def redact(self, seconds: float) -> None:
-        """Delete the last `seconds` from what is shown, from the recording and from its tables.
-        Raises `InputError` if there is no recording. If it has ended, deletes only from what is
-        shown; the error gives the command that deletes from the recording."""
+    def redact(self, seconds: float) -> tuple[float, float]:
+        """Delete the last `seconds` from what is shown, from the recording and from its tables;
+        return start and end of what was deleted, in s of the video. Raises `InputError` if there is
+        no recording. If it has ended, deletes only from what is shown; the error gives the command
+        that deletes from the recording."""
         if not 0 < seconds < math.inf:
             raise InputError(f"redact {seconds:g} s: choose a finite number above 0")
-        self._forget(*self._notebook().last(seconds))
+        return self._forget(*self._notebook().last(seconds))
 
     def on_forget(self, forget: Callable[[], None]) -> None:
         """Register `forget`, which is called whenever something must be forgotten. Everything that
         keeps pictures of this session registers here."""
         self._on_forget.append(forget)
 
-    def _forget(self, start_s: float, end_s: float) -> None:
+    def _forget(self, start_s: float, end_s: float) -> tuple[float, float]:
         """Forget everything between these times of the source."""
         # First what is shown, then what is written, then the ring, which both read.
         self._clips.forget(self.results.forget(start_s, end_s), start_s, end_s)
         for forget in self._on_forget:
             forget()
         try:
-            self._notebook().redact(start_s, end_s)
+            return self._notebook().redact(start_s, end_s)
         finally:
             ring = self.ring
             if ring is not None:

@@ -6,12 +6,23 @@ forget 30       deletes the last 30 seconds
 anything else   a note
 """
 
+from typing import NamedTuple
+
 from model.errors import InputError
 from realtime.live import LiveSession
 from realtime.recording.protocol import Protocol
 from realtime.sessions.audit import TERMINAL
+from realtime.sessions.markers import MarkerKind
 
 NOTE = "note"
+
+
+class Marked(NamedTuple):
+    """What a key did."""
+
+    words: str
+    at_s: float
+    """Time of the marker in s of the video, as the tables have it."""
 
 
 class Keys:
@@ -22,7 +33,7 @@ class Keys:
         self._session = session
         self._questions = {q.key: q.name for q in protocol.questions if q.key}
         self._asked: list[tuple[float, str, bool]] = []
-        """The run's second at which a question started or ended, its name, and whether it ended."""
+        """When a question started or ended, s of the video, its name, and whether it ended."""
         self._unfinished = ""
 
     def type_text(self, typed: str) -> list[str]:
@@ -49,7 +60,7 @@ class Keys:
         if not text:
             return ""
         if text in self._questions or text in self._protocol.keys:
-            return self.press(text)
+            return self.press(text).words
         if text == "pause":
             self._session.pause()
             return "paused"
@@ -74,30 +85,30 @@ class Keys:
         over = dict.fromkeys(name for _, name, _ in self._asked)
         return [name for name in over if name != self.open_question]
 
-    def press(self, key: str, at_s: float | None = None) -> str:
+    def press(self, key: str, at_s: float | None = None) -> Marked:
         """Carry out `key` of the protocol at `at_s` of the monotonic clock (None: now) and return
-        what was done, in words. Raises `InputError` if the protocol has no such key."""
+        what was done. Raises `InputError` if the protocol has no such key."""
         if key in self._questions:
             return self.ask(self._questions[key], at_s)
         name = self._protocol.keys.get(key)
         if name is None:
             raise InputError(f"key {key!r}: the protocol has no such key")
-        self._session.mark(name, at_s=at_s)
-        return f"marked {name}"
+        return Marked(f"marked {name}", self._session.mark(name, at_s=at_s))
 
-    def ask(self, name: str, at_s: float | None = None) -> str:
+    def ask(self, name: str, at_s: float | None = None) -> Marked:
         """Start the question `name`, or end it if it is open; see `press`."""
         ends = self.open_question == name
-        self._session.mark(name, kind="question_end" if ends else "question_start", at_s=at_s)
-        self._asked.append((self._session.snapshot().seconds, name, ends))
-        return f"{name} {'ended' if ends else 'started'}"
+        kind: MarkerKind = "question_end" if ends else "question_start"
+        marked_s = self._session.mark(name, kind=kind, at_s=at_s)
+        self._asked.append((marked_s, name, ends))
+        return Marked(f"{name} {'ended' if ends else 'started'}", marked_s)
 
-    def forget(self, seconds: float) -> None:
-        """Delete the last `seconds`, and with them the questions that started or ended then. Raises
-        `InputError` as `LiveSession.redact` does."""
-        since_s = self._session.snapshot().seconds - seconds
-        self._session.redact(seconds)
-        self._asked = [asked for asked in self._asked if asked[0] < since_s]
+    def forget(self, seconds: float) -> tuple[float, float]:
+        """Delete the last `seconds`, and with them the questions that started or ended then; return
+        start and end, s of the video. Raises `InputError` as `LiveSession.redact` does."""
+        start_s, end_s = self._session.redact(seconds)
+        self._asked = [asked for asked in self._asked if asked[0] < start_s]
+        return start_s, end_s
 
     def _read_forget(self, rest: str) -> str:
         try:

@@ -39,7 +39,7 @@ def main() -> None:
             # Each file is replaced atomically, and a marker says what to delete.
             if error.errno == errno.ENOSPC:
                 problem += "; make room for a copy of the longest part of the video"
-            problem += f"; then finish with python -m realtime.session recover {folder}"
+            problem += f"; then finish with fmanet session recover {folder}"
         raise InputError(problem) from None
 
 

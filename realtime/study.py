@@ -34,7 +34,6 @@ from realtime.sessions.folder import disk_speed
 GOING_ON = ("running", "paused")
 MOST_FORGOTTEN_S = 3600.0
 """The most that can be deleted at once while recording; Review deletes any part later."""
-NO_PARTICIPANT = "first give the participant a code, like P07"
 OPENED = "opened"
 """Stands for a protocol that was not saved on the page; the names of files end in .toml."""
 MESSAGES = 50
@@ -166,30 +165,27 @@ class Study:
     def press(self, key: str, at_s: float | None) -> None:
         """Carry out a key of the protocol, pressed at `at_s` of the monotonic clock (None: now).
         Raises `InputError` if the protocol has no such key, or there is no recording."""
-        self._show(self._keys.press(key, at_s))
+        self._show(*self._keys.press(key, at_s))
 
     def ask(self, name: str, at_s: float | None) -> None:
         """Start the question `name`, or end it if it is open; see `press`."""
         if name not in (question.name for question in self._protocol.questions):
             raise InputError(f"question {name!r}: the protocol has no such question")
-        self._show(self._keys.ask(name, at_s))
+        self._show(*self._keys.ask(name, at_s))
 
     def note(self, text: str, at_s: float | None) -> None:
         """Write `text` into the recording as a note; see `press`."""
         if not text.strip():
             raise InputError("a note needs text")
-        self._session.mark(NOTE, text.strip(), at_s=at_s)
-        self._show(f"noted: {text.strip()}")
+        self._show(f"noted: {text.strip()}", self._session.mark(NOTE, text.strip(), at_s=at_s))
 
     def pause(self) -> None:
         """Pause analysis and recording."""
-        self._session.pause()
-        self._show("paused")
+        self._show("paused", self._session.pause())
 
     def resume(self) -> None:
         """Continue after `pause`."""
-        self._session.resume()
-        self._show("resumed")
+        self._show("resumed", self._session.resume())
 
     def forget(self, seconds: float) -> None:
         """Delete the last `seconds`. Raises `InputError` if there is no recording, or it is no time
@@ -198,11 +194,11 @@ class Study:
             raise InputError(
                 f"forget {seconds:g} s: choose more than 0, {MOST_FORGOTTEN_S:g} at most"
             )
-        self._keys.forget(seconds)
+        start_s, end_s = self._keys.forget(seconds)
         with self._lock:
-            kept = [pair for pair in self._messages if pair[0] < self._seconds() - seconds]
+            kept = [pair for pair in self._messages if pair[0] < start_s]
             self._messages = deque(kept, maxlen=MESSAGES)
-        self._show(f"the last {seconds:g} s are deleted")
+        self._show(f"the last {seconds:g} s are deleted", end_s)
 
     def state(self) -> dict[str, Any]:
         """Return the state as JSON values: `recording` (a `RecordingStatus`, `paused`, and
@@ -256,12 +252,11 @@ class Study:
         folder = Path(status.folder)
         return folder.name if folder.parent.resolve() == self._root.resolve() else ""
 
-    def _seconds(self) -> float:
-        return self._session.snapshot().seconds
-
-    def _show(self, words: str) -> None:
-        with self._lock:
-            self._messages.append((self._seconds(), words))
+    def _show(self, words: str, at_s: float | None) -> None:
+        """Show `words`, with the time that the tables have; None: nothing was marked."""
+        if at_s is not None:
+            with self._lock:
+                self._messages.append((at_s, words))
 
     def _plan(self) -> RecordPlan:
         draft = self._draft
@@ -291,7 +286,7 @@ class Study:
             missing = ""
         except InputError as error:
             # The form is not complete yet; show the other checks all the same.
-            missing = str(error) if self._draft.participant else NO_PARTICIPANT
+            missing = str(error)
             plan = replace(self._blank_plan(), consent=self._draft.consent.strip())
         speed = self._speed  # another page that starts a recording may clear it
         if speed is None:

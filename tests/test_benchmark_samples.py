@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.records import Event, Frame, Prediction, Stamp, Step, Window
-from realtime.benchmark.figures import deadline, rate
+from realtime.benchmark.figures import deadline, memory, rate
+from realtime.benchmark.monitor import Reading
 from realtime.benchmark.percentiles import NAMES, RESAMPLED_BLOCK_S, block_length, resample, tail
 from realtime.benchmark.samples import LOST, ResultLog, latencies, stage, tabulate_frames
 
@@ -27,6 +28,20 @@ def confirmed(offset: int, known: int) -> Event:
     prediction = Prediction("positive", {"positive": 1.0}, {}, "fmanet")
     known_at = Stamp(known, known / FPS)
     return Event(0, "confirmed", Window(*stamps, 2.0), prediction, "", known_at)
+
+
+def reading(at_s: float, mb: float) -> Reading:
+    return Reading(at_s, 1.0, 0.0, 0.0, mb, None, None)
+
+
+def test_the_growth_of_memory_is_that_after_the_warm_up() -> None:
+    def grown(until_s: int) -> dict[str, float | None]:
+        return memory([reading(s, min(300 + 17 * s, 500 + s / 60)) for s in range(until_s)])
+
+    assert grown(10) == {"most_mb": 453.0, "mb_per_min": None}
+    assert grown(100)["mb_per_min"] is None
+    assert grown(130)["mb_per_min"] == pytest.approx(1)
+    assert memory([]) == {"most_mb": None, "mb_per_min": None}
 
 
 @given(st.lists(st.floats(0.01, 1e5), min_size=1, max_size=3000))

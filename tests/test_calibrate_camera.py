@@ -180,7 +180,11 @@ def verdict(
 
 
 def test_a_good_camera_is_green_and_says_what_it_resolves() -> None:
-    assert verdict() == ("green", "this camera resolves MEs of at least 100 ms and 0.55 px", ())
+    assert verdict() == (
+        "green",
+        "good enough: shows micro-expressions from 100 ms and 0.55 px",
+        (),
+    )
 
 
 @pytest.mark.parametrize(
@@ -276,7 +280,7 @@ def test_noise_and_a_small_face_raise_what_is_resolved_and_a_low_rate_lengthens_
     assert noisy.least_px > slow.least_px
     assert json.loads(json.dumps(noisy.plain()))["face"]["share"] == 1.0
     text = camera_text(noisy)
-    assert text.startswith("AMBER: this camera resolves")
+    assert text.startswith("AMBER: usable: shows micro-expressions from")
     assert "come nearer" in text
     assert "100 Hz at its alias of 10.0 Hz" in text
 

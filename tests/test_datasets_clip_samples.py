@@ -63,7 +63,7 @@ def test_every_layout_goes_from_check_to_scores(
 ) -> None:
     root, cache, out = tmp_path / "data", tmp_path / "cache", tmp_path / "loso"
     WRITERS[name](root, chosen(name), portrait, suffix="png")
-    run(datasets_command.main, ["check", name, root], monkeypatch)
+    run(datasets_command.main, ["check", f"{name}:{root}"], monkeypatch)
     assert "4 expressions of 3 subjects" in capsys.readouterr().out
     options = ["--data", f"{name}:{root}", "--loso", "--epochs", "1", "--cache", cache]
     threads = ["--jobs", "1", "--threads", "1"]

@@ -466,15 +466,19 @@ def test_the_check_prints(tmp_path: Path) -> None:
     root = tmp_path / "data"
     broken = [replace(clips[0], apex="/"), replace(clips[1], emotion="boredom"), *clips[2:]]
     WRITERS["casme2"](root, broken)
-    done = command("check", "casme2", str(root))
+    done = command("check", f"casme2:{root}")
     assert done.returncode == 0, done.stderr
+    assert command("check", "casme2", str(root)).stdout == done.stdout  # as READMEs had it
     assert "8 expressions of 3 subjects can be used, 1 of them repaired; 1 left out" in done.stdout
     assert "apex-missing" in done.stdout
     assert "boredom" in done.stdout
 
 
 def test_the_check_refuses_another_layout_in_one_line(tmp_path: Path) -> None:
-    done = command("check", "samm", str(tmp_path))
+    done = command("check", "samm")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "does not have the form NAME:PATH" in done.stderr
+    done = command("check", f"samm:{tmp_path}")
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1

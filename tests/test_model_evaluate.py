@@ -152,8 +152,19 @@ def test_a_hold_out_is_measured_and_written(
     assert np.sum(said["confusion"]) == said["figures"]["samples"] == 18
     assert [each["subject"] for each in said["subjects"]] == [f"maps/easy/0{n}" for n in range(3)]
     assert sum(each["clips"] for each in said["bins"]) == 18
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert run([trained, "--data", spec, "--out", out], monkeypatch, tmp_path) == 2
+    assert "evaluation.json exists, and results are never overwritten" in capsys.readouterr().err
+    assert before == {path.name: path.read_bytes() for path in out.iterdir()}
     assert run([trained, "--data", spec, "--first-phase"], monkeypatch, tmp_path) == 0
     assert "onset → apex alone" in capsys.readouterr().out
+
+
+def test_fmanet_is_measured_unless_others_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for typed, names in (([], ["fmanet"]), (["all"], ["all"]), (["a", "b"], ["a", "b"])):
+        monkeypatch.setattr("sys.argv", ["evaluate", *typed])
+        assert evaluate._arguments().networks == names
+        assert evaluate._arguments().view is None  # as in the network's training
 
 
 @pytest.mark.parametrize("start", ["checkpoint", "nothing"])

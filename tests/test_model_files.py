@@ -4,7 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from model.files import hash_code, write_whole
+from calibrate.spotting.motion import _CODE as CALIBRATED
+from model.datasets.cache import _DEPENDS_ON as COMPUTED
+from model.errors import InputError
+from model.files import hash_code, require_new, write_whole
+from model.synthetic.stored_samples import _GENERATOR as DRAWN
 
 
 def test_a_file_is_replaced_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
@@ -28,3 +32,16 @@ def test_code_has_one_hash_for_each_choice_of_files() -> None:
     assert len(some) == 64
     assert some == hash_code(["flow/*.py"])
     assert some != more
+
+
+def test_no_file_leaves_a_hash_by_being_renamed() -> None:
+    with pytest.raises(ValueError, match=r"no file of the package matches flow/none\.py"):
+        hash_code(["flow/*.py", "flow/none.py"])
+    for patterns in (CALIBRATED, COMPUTED, DRAWN):
+        assert len(hash_code(patterns)) == 64
+
+
+def test_a_path_that_exists_is_refused(tmp_path: Path) -> None:
+    assert require_new(tmp_path / "new") == tmp_path / "new"
+    with pytest.raises(InputError, match="exists, and results are never overwritten"):
+        require_new(tmp_path)

@@ -66,7 +66,7 @@ def test_a_clip_gives_both_tables_twice_the_same(
     assert motion.column("time_s").to_pylist() == pytest.approx([n / 25 for n in range(87)])
     assert motion.column(f"{REGIONS[0]}_strength_px").null_count == 0
     said = [words for words in motion.column("spotter").to_pylist() if words]
-    assert any(words.startswith("closed ") and "× threshold" in words for words in said)
+    assert any(words.startswith("closed ") and "× the noise threshold" in words for words in said)
     with (tmp_path / "a" / "expression.events.csv").open(newline="", encoding="utf-8") as file:
         events = list(csv.DictReader(file))
     assert events, "the clip shows an expression"

@@ -27,6 +27,7 @@ from realtime.recording.check_list import check_disk_space
 from realtime.recording.plan import RecordPlan
 from realtime.recording.protocol import load_protocol
 from realtime.recording.protocol_editing import EntryError, ProtocolEntries
+from realtime.sessions.export_rows import marker_rows
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.reader import open_session
 from realtime.sources.picture_decoding import decode_picture
@@ -75,8 +76,8 @@ def recorded(session: LiveSession, frames: int) -> None:
 def test_the_list_is_red_until_it_is_right(live: LiveSession) -> None:
     study = Study(live, lambda: Check("camera", False, "the rate wavers"))
     state = study.state()
-    assert state["missing"] == "first give the participant a code, like P07"
-    with pytest.raises(InputError, match="never a name"):
+    assert state["missing"] == "enter a participant code, e.g. P07 (no names)"
+    with pytest.raises(InputError, match="no names"):
         study.start()
     study.fill_in(Draft(participant="P07"))
     study.take_protocol(PROTOCOL)
@@ -126,6 +127,7 @@ def test_a_recording_is_marked_paused_and_ends(live: LiveSession, tmp_path: Path
         *("q1 started", "marked stimulus", "q1 ended", "noted: the door fell shut"),
         *("paused", "resumed"),
     ]
+    said = study.state()["said"]
     study.stop()
     assert live.snapshot().state == "running"
     assert live.recording() is None
@@ -142,6 +144,9 @@ def test_a_recording_is_marked_paused_and_ends(live: LiveSession, tmp_path: Path
         ("pause", "", ""),
         ("resume", "", ""),
     ]
+    # The log has the times of the tables.
+    times_s = [row["time_s"] for row in marker_rows(session)]
+    assert sorted(one["at_s"] for one in said) == times_s
     with pytest.raises(InputError, match="there is no recording"):
         study.forget(30)
 
@@ -495,6 +500,8 @@ def test_a_recording_that_had_to_end_is_told_loudly(
     assert "the disk is full" in state["failure"]
     assert live.snapshot().message == state["failure"]
     assert choose_badge(live.snapshot(), "open", live.recording()) == "NOT RECORDING"
+    assert choose_badge(live.snapshot(), "open", None, kind="camera") == "LIVE"
+    assert choose_badge(live.snapshot(), "open", None, kind="file") == "PLAYING"
     study.stop()
     last = study.state()["last"]
     assert "the disk is full" in last["failure"]
@@ -533,7 +540,8 @@ def test_a_viewers_camera_is_recorded_without_asking_again(untrained: Path, tmp_
     session = open_session(tmp_path / "sessions" / "P07")
     assert sum(frame.fate == "recorded" for frame in session.frames) >= 5
     assert {frame.clock for frame in session.frames if frame.fate == "recorded"} == {"browser"}
-    assert "pictures" in {warning.partition(":")[0] for warning in session.document["warnings"]}
+    warned = {warning.partition(":")[0] for warning in session.document["warnings"]}
+    assert "image quality" in warned
     with av.open(str(session.folder.video(1))) as container:
         jpegs = [bytes(packet) for packet in container.demux(video=0) if packet.size]
         assert container.streams.video[0].codec_context.name == "mjpeg"

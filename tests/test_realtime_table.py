@@ -117,7 +117,7 @@ def test_nothing_is_overwritten(
         (["nowhere", "--out", "x.parquet"], "nowhere is not a folder"),
         ([".", "--out", "x.csv"], "must end with .parquet"),
         ([".", "--out", "x.parquet"], "no session and no analysis"),
-        ([".", "--out", "x.parquet", "--coder", "a b"], "give a code"),
+        ([".", "--out", "x.parquet", "--coder", "a b"], "enter your coder code first"),
     ],
 )
 def test_bad_usage_is_one_line(

@@ -114,6 +114,8 @@ def test_a_damaged_picture_is_a_jump_and_moves_no_other_frame(
 def test_what_was_redacted_is_told_when_it_is_compared(recorded: Path, tmp_path: Path) -> None:
     folder = copied(recorded, tmp_path)
     count = redact_span(folder, 0.2, 0.3)
+    counted = open_session(folder).document["frames"]
+    assert counted == {"recorded": 87 - count, "dropped": 0, "redacted": count}
     with closing(SessionSource(str(folder), SourceOptions())) as source:
         (caution,) = compare_with_live(source, "cpu").cautions
     assert caution == f"{count} frames were redacted; the live analysis may have used them"
@@ -308,7 +310,7 @@ def test_a_recording_ends_with_its_run(untrained: Path, tmp_path: Path) -> None:
         "demo", fps=10, width=200, height=150, classifier=str(untrained), record=plan
     )
     with LiveSession(config) as session:
-        with pytest.raises(InputError, match="stop it first"):
+        with pytest.raises(InputError, match="stop the recording before changing the source"):
             session.switch("demo:rest")
         assert session.recording() is not None
         session.stop()
@@ -475,7 +477,7 @@ def test_without_a_recording_nothing_can_be_marked(untrained: Path, tmp_path: Pa
     [
         (["--record", "s"], "--participant"),
         (["--participant", "P07"], "--record"),
-        (["--record", "s", "--participant", "Anna Müller"], "never a name"),
+        (["--record", "s", "--participant", "Anna Müller"], "no names"),
         (["--record", "s", "--participant", "P07", "--codec", "mp4"], "h264, ffv1, mjpeg"),
         (["--record", "s", "--participant", "P07", "--codec", "mjpeg"], "choose ffv1"),
         (

@@ -21,7 +21,7 @@ from realtime.recording import write_queue as notes
 from realtime.recording.recorder import SessionRecorder
 from realtime.sessions.crash_safe_video import VideoWriter
 from realtime.sessions.folder import SessionFolder, create_folder
-from realtime.sessions.ledger import LedgerLine, merge_lines, parse_line
+from realtime.sessions.ledger import LedgerLine, count_fates, merge_lines, parse_line
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.markers import Marker, parse_marker
 from realtime.sessions.reader import open_session
@@ -78,7 +78,7 @@ def test_every_frame_is_in_the_video_and_in_the_ledger(tmp_path: Path) -> None:
     document = SessionFolder(tmp_path / "s").read_document()
     assert document["state"] == "complete"
     assert document["zero_s"] == frame(0).stamp.time_s
-    assert document["frames"] == {"recorded": 12, "dropped": 0}
+    assert document["frames"] == {"recorded": 12, "dropped": 0, "redacted": 0}
 
 
 def test_what_is_not_in_the_video_is_in_the_ledger_with_its_cause(tmp_path: Path) -> None:
@@ -188,8 +188,15 @@ def test_the_last_seconds_can_be_forgotten_while_it_records(tmp_path: Path) -> N
     for index in range(20, 26):  # two of them were captured before it was asked for
         made.write(frame(index))
         made.note_step(Step(frame(index), None, None, None, (), {}), frame(index).received_s)
+    status = made.status()
     made.close("end")
     folder = SessionFolder(tmp_path / "s")
+    # The page, the document and the ledger count the same.
+    assert (status.frames, status.dropped, status.redacted) == (14, 0, 12)
+    counted = {"recorded": 14, "dropped": 0, "redacted": 12}
+    assert folder.read_document()["frames"] == count_fates(records(tmp_path / "s")) == counted
+    assert recover(folder).frames == 14
+    assert folder.read_document()["frames"] == counted
     fates = [(r.fate, r.time_s is None, r.analysis) for r in records(tmp_path / "s")]
     kept, gone = ("recorded", False, "analysed"), ("redacted", True, "")
     assert fates == [kept] * 10 + [gone] * 12 + [kept] * 4

@@ -13,7 +13,7 @@ from realtime.ui.messages import make_frame_message
 WINDOW = Window(Stamp(3, 0.1), Stamp(5, 0.2), Stamp(9, 0.3), 1.4, "micro", ("chin", "lip_upper"))
 UPDATES = (
     SpotUpdate(4, "rejected", WINDOW, "a blink"),
-    SpotUpdate(5, "closed", WINDOW, "chin, lip_upper: 1.4 × threshold"),
+    SpotUpdate(5, "closed", WINDOW, "chin, lip_upper: 1.4 × the noise threshold"),
 )
 
 
@@ -32,7 +32,7 @@ def test_every_decision_is_told_with_its_reason() -> None:
     )
     assert cells["spotter"] == (
         "rejected 4 micro 0.100–0.300: a blink; "
-        "closed 5 micro 0.100–0.300: chin + lip_upper: 1.4 × threshold"
+        "closed 5 micro 0.100–0.300: chin + lip_upper: 1.4 × the noise threshold"
     )
     assert not any("," in cell for cell in cells.values())
     assert cells["track"] == ""

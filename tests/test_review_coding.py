@@ -204,7 +204,7 @@ def test_a_moment_that_is_not_in_the_video_stays_where_it_was_found(recorded: Pa
 def test_what_cannot_be_said_is_refused(session: Session) -> None:
     number, span = session.confirmed[0].number, as_found(session)
     for coder in ("", "Anna Müller", "../x"):
-        with pytest.raises(InputError, match="give a code"):
+        with pytest.raises(InputError, match="enter your coder code"):
             add_edit(session, coder, number, verdict="accepted", moments=span, label="positive")
     with pytest.raises(InputError, match="no event of that number"):
         add_edit(session, "C1", 99, verdict="accepted", moments=span, label="positive")

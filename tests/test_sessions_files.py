@@ -99,7 +99,7 @@ markers = st.builds(
 @pytest.mark.parametrize(
     ("baseline", "good", "words"),
     [
-        (None, False, "none: measure one"),
+        (None, False, "none yet: measure one on the Calibrate tab"),
         (Baseline.default(), False, "it does not say whose it is"),
         (measured_on(""), False, "it does not say whose it is"),
         (measured_on("P08"), False, "of P08, not of P07"),
@@ -477,7 +477,7 @@ def test_a_redaction_that_stops_says_what_goes_on(
     in_the_way.mkdir()
     assert command(monkeypatch, "redact", str(folder), "--from", "0.1", "--to", "0.2") == 2
     told = capsys.readouterr().err
-    assert f"then finish with python -m realtime.session recover {folder}" in told
+    assert f"then finish with fmanet session recover {folder}" in told
     assert "room" not in told
     in_the_way.rmdir()
     assert command(monkeypatch, "recover", str(folder)) == 0
@@ -513,7 +513,7 @@ def test_what_is_being_recorded_is_not_touched(
 
 def test_the_report_of_a_camera_check_is_an_item_of_the_list(tmp_path: Path) -> None:
     path = tmp_path / "camera.json"
-    document = {"format": "fmanet-live camera", "version": 1, "verdict": "resolves MEs"}
+    document = {"format": "fmanet-live camera", "version": 1, "verdict": "good enough"}
     for light, good in (("green", True), ("amber", True), ("red", False)):
         path.write_text(json.dumps({**document, "light": light}))
         assert load_camera_report(path).good == good

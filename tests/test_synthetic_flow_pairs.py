@@ -10,6 +10,7 @@ import pytest
 from model.flow import load_flow
 from model.labels import ACTION_UNITS, NO_EXPRESSION
 from model.records import ArrayF32
+from model.synthetic import stored_samples
 from model.synthetic.exchanged_maps import Exchange, exchange_maps
 from model.synthetic.flow_pairs import NEUTRAL, Pair, synthetic_course, synthetic_pair
 from model.synthetic.sample_variation import Nuisance, World, choose_nuisance
@@ -232,6 +233,19 @@ def test_a_set_on_disk_holds_its_samples(tmp_path: Path) -> None:
     halved = expected.reshape(2, 64, 2, 64, 2).mean(axis=(2, 4))
     assert np.abs(drawn.phases[1, 0] - halved).mean() < 0.1 * np.abs(halved).mean()
     assert drawn.clips[1] == "synthetic/0-000001"
+
+
+def test_a_long_drawing_is_announced_and_split(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(stored_samples, "MANY", 3)
+    together = open_pairs(3, seed=0, flow="lk", cache=tmp_path / "a", workers=2, chunk=2)
+    assert capsys.readouterr().err.startswith("drawing 4 samples, about 1 min in ")
+    alone = open_pairs(3, seed=0, flow="lk", cache=tmp_path / "b", workers=1, chunk=3)
+    assert "in 1 process; they are kept in" in capsys.readouterr().err
+    np.testing.assert_array_equal(together.phases, alone.phases)
+    open_pairs(3, seed=0, flow="lk", cache=tmp_path / "b", workers=1, chunk=3)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_share_of_a_set_shows_no_expression(tmp_path: Path) -> None:

@@ -110,6 +110,9 @@ def receive(socket: ClientConnection, kind: str) -> dict[str, Any]:
 def test_who_only_looks_sees_what_is_live_and_changes_nothing(served: Served) -> None:
     for path in ("/", "/live/wheel.png", "/live/health", "/config"):
         assert answer(served, path, VIEWER)[0] == 200, path
+    for path in ("exported/a.csv", "exported.zip?file=a.csv", "report.html"):
+        assert answer(served, f"/live/review/P07/{path}", OPERATOR)[0] == 404
+        assert answer(served, f"/live/review/P07/{path}", VIEWER)[0] == 403
     for path in ("/live/study/state", "/live/review/sessions"):
         assert answer(served, path, OPERATOR)[0] == 200
         assert answer(served, path, VIEWER)[0] == 403
@@ -639,7 +642,7 @@ def test_a_recording_is_not_ended_without_a_question(untrained: Path, tmp_path: 
                 assert served.session.snapshot().state == "running"
             socket.send(json.dumps({"do": "switch", "source": "rtsp://me:secret@cam/x"}))
             refused = receive(socket, "error")["message"]
-            assert "a recording is in progress, stop it first" in refused
+            assert "stop the recording before changing the source" in refused
             assert "secret" not in refused
             socket.send(json.dumps({"do": "stop", "sure": True}))
             while receive(socket, "status")["state"] != "stopped":

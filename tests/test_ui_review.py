@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from test_sessions_recover import spoil
 
 from realtime.config import LiveConfig
 from realtime.review.coding import list_expressions
+from realtime.sessions.markers import Marker, format_marker
 from realtime.sessions.reader import open_session
 
 NOTICE = "document.querySelector('.fl-review [data-ref=notice]')"
@@ -96,12 +98,23 @@ def test_a_session_is_coded_on_the_page(page: Page, tmp_path: Path) -> None:
     page.click(".fl-review [data-ref=done]")
     page.wait_for_selector(".fl-review[data-blind=no]")
     page.select_option(".fl-review [data-ref=export]", "csv")
-    page.wait_for_function("document.querySelector('.fl-review').innerText.includes('_events.csv')")
+    with page.expect_download() as saved:
+        page.click(".fl-review [data-ref=notice] a:text('_events.csv')")
+    name = saved.value.suggested_filename
+    written = tmp_path / "sessions" / "P07-export" / name
+    assert saved.value.path().read_bytes() == written.read_bytes()
+    with page.expect_download() as saved:
+        page.click(".fl-review [data-ref=notice] a:text('ZIP')")
+    with zipfile.ZipFile(saved.value.path()) as packed:
+        assert name in packed.namelist()
     with page.expect_popup() as opened:
         page.click(".fl-review [data-ref=report]")
     opened.value.wait_for_load_state()
     assert "reviewed by C2 (blind)" in opened.value.inner_text("body")
     opened.value.close()
+    with page.expect_download() as saved:
+        page.click(".fl-review [data-ref=notice] a:text('Download')")
+    assert "reviewed by C2" in saved.value.path().read_text("utf-8")
     page.click(".fl-review [data-ref=play]")
     place = "document.querySelector('[data-ref=film]').dataset.place"
     at = page.evaluate(place)
@@ -212,6 +225,32 @@ def test_a_session_that_was_cut_off_is_recovered_on_the_page(page: Page, tmp_pat
     assert page.input_value(".fl-review [data-ref=session]") == "P08"
     assert page.locator(".fl-review [data-ref=recover]").is_hidden()
     assert json.loads((cut / "session.json").read_text())["state"] == "recovered"
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+@pytest.mark.parametrize("state", ["torn", "complete"])
+def test_what_only_a_recovery_finishes_has_its_button(
+    page: Page, tmp_path: Path, state: str
+) -> None:
+    cut = tmp_path / "sessions" / "P08"
+    shutil.copytree(tmp_path / "sessions" / "P07", cut)
+    document = json.loads((cut / "session.json").read_text())
+    (cut / "session.json").write_text(json.dumps(document | {"state": state}))
+    start_s = document["zero_s"] + 1.0
+    with (cut / "markers.jsonl").open("a") as file:  # it was to be deleted
+        file.write(format_marker(Marker("redact", "", "", start_s, 0.0, "", start_s + 1)) + "\n")
+    page.get_by_role("tab", name="Live").click()
+    page.get_by_role("tab", name="Review").click()
+    page.wait_for_selector(".fl-review option[value=P08]", state="attached")
+    page.select_option(".fl-review [data-ref=session]", "P08")
+    page.wait_for_selector(".fl-review [data-ref=recover]:visible")
+    page.click(".fl-review [data-ref=recover]")
+    page.wait_for_function(
+        "document.querySelector('.fl-review [data-ref=notice]').innerText.includes('is repaired')"
+    )
+    assert page.locator(".fl-review [data-ref=recover]").is_hidden()
+    assert not open_session(cut).deletion_interrupted
 
 
 @pytest.mark.browser

@@ -19,7 +19,12 @@ from model.errors import InputError
 from realtime.config import LiveConfig
 from realtime.ui import connections
 from realtime.ui.connections import Listener
-from realtime.ui.server import make_page_address, open_listener
+from realtime.ui.server import (
+    list_addresses,
+    make_page_address,
+    open_listener,
+    warn_unencrypted,
+)
 
 ROOT = Path(__file__).parent.parent
 
@@ -52,6 +57,23 @@ def test_a_taken_port_is_told_before_anything_is_loaded() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=f"--port {port}.*another --port"):
             open_listener("127.0.0.1", port)
+
+
+def test_a_page_for_other_devices_says_what_to_type_and_what_is_not_safe() -> None:
+    machine = ["127.0.0.1", "192.168.1.5", "10.0.0.7", "::1", "fe80::1", "2001:db8::5"]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        shared = LiveConfig("demo", host="0.0.0.0", auth=("ana", "secret"))
+        found = list_addresses(shared, listener, machine)
+        assert found == [f"http://192.168.1.5:{port}/", f"http://10.0.0.7:{port}/"]
+        assert make_page_address(shared, listener) == f"http://localhost:{port}/"
+        six = replace(shared, host="::")
+        assert list_addresses(six, listener, machine) == [f"http://[2001:db8::5]:{port}/"]
+        assert list_addresses(replace(shared, host="192.168.1.5"), listener, machine) == []
+        assert list_addresses(LiveConfig("demo"), listener, machine) == []
+        assert isinstance(list_addresses(shared, listener), list)
+    assert "--tls-cert" in (warn_unencrypted(shared) or "")
+    assert warn_unencrypted(LiveConfig("demo")) is None
 
 
 def test_one_address_gets_its_share_of_the_connections() -> None:

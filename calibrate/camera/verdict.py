@@ -88,11 +88,9 @@ def judge(
     # Round up, so that "at least" holds.
     least_ms = 10 * math.ceil(100 * timing.least_s - 1e-6)
     px = math.ceil(20 * (least_px or 0.0) - 1e-6) / 20
-    return (
-        light,
-        f"this camera resolves MEs of at least {least_ms} ms and {px:g} px",
-        tuple(findings),
-    )
+    worth = "good enough" if light == "green" else "usable"
+    verdict = f"{worth}: shows micro-expressions from {least_ms} ms and {px:g} px"
+    return light, verdict, tuple(findings)
 
 
 def _of_timing(info: SourceInfo, timing: Timing, behind: int) -> Iterator[Finding]:

@@ -28,7 +28,7 @@ from realtime.spotting.spotter import Spotter, SpotterConfig
 _CODE = (
     "face/*.py",
     "flow/lk.py",
-    "flow/head.py",
+    "flow/head_motion.py",
     *(f"synthetic/*.{s}" for s in ("py", "toml", "csv")),
 )
 _NO_FIELD = np.zeros((2, 1, 1), np.float32)

@@ -1,14 +1,13 @@
 """Look at a data set before training on it.
 
-python -m model.datasets check casme2 PATH
-python -m model.datasets check maps PATH
+python -m model.datasets check casme2:PATH
+python -m model.datasets check maps:PATH
 """
 
-from pathlib import Path
-
 from model.cli import Parser, exit_code, program
-from model.datasets import DATASETS, open_dataset
+from model.datasets import open_dataset
 from model.datasets.flow_maps import read_maps
+from model.datasets.flows import split_data_spec
 from model.datasets.summary import summarise, summarise_maps
 
 
@@ -19,14 +18,17 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="what a folder holds, what is broken or was repaired")
     check.add_argument(
-        "dataset", choices=(*DATASETS, "maps"), help="which data set it should be; maps: flow maps"
+        "data", metavar="NAME:PATH", help="a folder as its owners ship it, as --data takes it"
     )
-    check.add_argument("path", type=Path, help="the folder as its owners ship it")
+    check.add_argument("path", nargs="?", help="PATH, if NAME stands alone")
     options = parser.parse_args()
-    if options.dataset == "maps":
-        print(summarise_maps(read_maps(options.path), options.path))
-    else:
-        print(summarise(open_dataset(options.dataset, options.path)))
+    specs = options.data.split(",") if options.path is None else [f"{options.data}:{options.path}"]
+    for spec in specs:
+        name, path = split_data_spec(spec)
+        if name == "maps":
+            print(summarise_maps(read_maps(path), path))
+        else:
+            print(summarise(open_dataset(name, path)))
 
 
 if __name__ == "__main__":

@@ -2,11 +2,22 @@
 
 import hashlib
 import io
+import math
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import cache, partial
+from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
 
 from model.classifiers import Inputs
 from model.classifiers.phase_inputs import INPUT_PX, PHASE_SHAPES, prepare_phase
@@ -15,7 +26,7 @@ from model.flow import Flow, load_flow
 from model.flow.phase_flows import long_flows
 from model.inference.samples import SampleSet
 from model.labels import ACTION_UNITS, CLASSES, NO_EXPRESSION
-from model.parallel import Workers, run_jobs
+from model.parallel import Workers, map_jobs
 from model.records import ArrayF32
 from model.synthetic.flow_pairs import NEUTRAL, Truth, synthetic_course, synthetic_pair
 from model.synthetic.sample_variation import MIXED_MAPS, View, World, choose_nuisance
@@ -23,9 +34,13 @@ from model.synthetic.sample_variation import MIXED_MAPS, View, World, choose_nui
 NAME = "synthetic"
 CHUNK = 250
 """Samples per file."""
+MANY = 500
+"""From this many samples on, their time is estimated before they are drawn."""
+TIMED = 8
+"""Samples that are drawn for the estimate."""
 
 _GENERATOR = (
-    *("classifiers/*.py", "flow/*.py", "face/crop.py", "labels.py"),
+    *("classifiers/*.py", "flow/*.py", "face/aligned_crop.py", "labels.py"),
     *(f"synthetic/*.{suffix}" for suffix in ("py", "toml", "csv")),
 )
 """The files that a sample depends on."""
@@ -43,6 +58,18 @@ class _PairFile:
     none_share: float
     inputs: Inputs
     path: Path
+
+
+class _Drawn(NamedTuple):
+    """One sample."""
+
+    phases: NDArray[np.float16]
+    """(2, …), as `model.classifiers.phase_inputs.PHASE_SHAPES` says."""
+    both_phases: bool
+    truth: Truth
+
+
+_flow = cache(load_flow)
 
 
 def open_pairs(
@@ -65,7 +92,7 @@ def open_pairs(
     `none_share` of the samples has no expression.
 
     Samples that are not in `cache` are drawn by `workers` processes and kept in files of `chunk`
-    samples. An interruption costs at most one file per process.
+    samples. An interruption costs the samples of one file at most, and those under way.
     """
     if inputs != "flows":
         view = "crop"  # nobody exchanges frames
@@ -81,7 +108,17 @@ def open_pairs(
         for first in range(0, count, chunk)
     ]
     missing = [job for job in jobs if not job.path.exists()]
-    run_jobs(_draw, missing, workers, f"samples of set {seed}", "file")
+    numbers = [number for job in missing for number in job.numbers]
+    if len(numbers) >= MANY:
+        _announce(missing[0], len(numbers), workers)
+    if missing:
+        # Which file a number belongs to changes nothing in its sample.
+        drawn = map_jobs(partial(_draw, missing[0]), numbers, workers)
+        title = f"samples of set {seed}"
+        with closing(drawn):
+            counted = iter(tqdm(drawn, title, len(numbers), unit="sample", disable=None))
+            for job in missing:
+                _write(job.path, list(islice(counted, len(job.numbers))))
     parts = [dict(np.load(job.path)) for job in jobs]
     columns = {name: np.concatenate([part[name] for part in parts])[:count] for name in parts[0]}
     return SampleSet(
@@ -99,19 +136,48 @@ def open_pairs(
     )
 
 
-def _draw(job: _PairFile) -> None:
+def _announce(job: _PairFile, count: int, workers: Workers) -> None:
+    """Say on stderr how long `count` samples like those of `job` will take; of a cluster, nobody
+    knows how fast it is."""
+    how_long = "on the cluster"
+    if isinstance(workers, int):
+        processes = min(workers, os.cpu_count() or 1)
+        minutes = math.ceil(count * _time_sample(job) / processes / 60)
+        words = "process" if processes == 1 else "processes"
+        how_long = f"about {minutes} min in {processes} {words}"
+    kept = f"they are kept in {job.path.parent}"
+    print(f"drawing {count} samples, {how_long}; {kept}", file=sys.stderr)
+
+
+def _time_sample(job: _PairFile) -> float:
+    """Return how long one sample takes on one core, s."""
     flow = load_flow(job.flow)
-    phases, truths, both = [], [], []
-    for number in job.numbers:
-        first, second, truth = _sample(job, number, flow)
-        phases.append([_prepare(job.inputs, first), _prepare(job.inputs, second)])
-        both.append(second is not None)
-        truths.append(truth)
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        _sample(job, job.numbers[0], flow)  # the first one loads faces and compiles
+        began_s = time.perf_counter()
+        timed = job.numbers[1 : 1 + TIMED]
+        for number in timed:
+            _sample(job, number, flow)
+        return (time.perf_counter() - began_s) / max(1, len(timed))
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def _draw(job: _PairFile, number: int) -> _Drawn:
+    first, second, truth = _sample(job, number, _flow(job.flow))
+    phases = [_prepare(job.inputs, first), _prepare(job.inputs, second)]
+    return _Drawn(np.array(phases, np.float16), second is not None, truth)
+
+
+def _write(path: Path, samples: Sequence[_Drawn]) -> None:
+    truths = [sample.truth for sample in samples]
     content = io.BytesIO()
     np.savez(
         content,
-        phases=np.array(phases, np.float16),
-        both_phases=np.array(both),
+        phases=np.stack([sample.phases for sample in samples]),
+        both_phases=np.array([sample.both_phases for sample in samples]),
         labels=np.array([_label(truth) for truth in truths], np.int64),
         action_units=np.array(
             [[unit in truth.action_units for unit in ACTION_UNITS] for truth in truths], np.float32
@@ -119,7 +185,7 @@ def _draw(job: _PairFile) -> None:
         amplitude_px=np.array([truth.amplitude_px for truth in truths], np.float32),
         persons=np.array([truth.person for truth in truths], np.int64),
     )
-    write_whole(job.path, content.getbuffer())
+    write_whole(path, content.getbuffer())
 
 
 def _sample(job: _PairFile, number: int, flow: Flow) -> tuple[ArrayF32, ArrayF32 | None, Truth]:

@@ -1,7 +1,7 @@
 """The figures of a load, all computed from its samples."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby, pairwise
 from typing import Any
 
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from model.records import ArrayF64
 from realtime.benchmark.findings import STEP
 from realtime.benchmark.live_load import LoadResult
+from realtime.benchmark.monitor import Reading
 from realtime.benchmark.percentiles import tail
 from realtime.benchmark.samples import (
     ANALYSED,
@@ -27,6 +28,10 @@ LATE_SHARE = 0.01
 """The program keeps up if it drops nothing and at most this share of results is late."""
 DRIFT_PIECES = 10
 """Number of pieces into which a load is cut to see whether it drifts."""
+SETTLED_S = 60.0
+"""Memory grows before this, while caches, models and the ring fill."""
+LEAST_S = 60.0
+"""The shortest span of which the growth of memory is stated."""
 
 
 def compute_figures(measured: LoadResult, deadline_ms: float | None) -> dict[str, Any]:
@@ -66,7 +71,7 @@ def compute_figures(measured: LoadResult, deadline_ms: float | None) -> dict[str
             for state in ("early", "confirmed")
         },
         "processor": processor_load(measured),
-        "memory": memory(measured),
+        "memory": memory(measured.readings),
         "parts": parts(frames, late_ms, measured),
         "keeps_up": bool(len(frames) and not fates and late["share"] <= LATE_SHARE),
     }
@@ -128,13 +133,16 @@ def processor_load(measured: LoadResult) -> dict[str, Any]:
     }
 
 
-def memory(measured: LoadResult) -> dict[str, Any]:
-    """Return the maximum of resident memory, MB (10⁶ bytes), and its growth, MB a minute."""
-    readings = measured.readings
+def memory(readings: Sequence[Reading]) -> dict[str, Any]:
+    """Return the maximum of resident memory, MB (10⁶ bytes), and its growth, MB a minute; None if
+    the load ended before memory had settled for a minute: caches and models fill at first."""
     if len(readings) < 2:
         return {"most_mb": None, "mb_per_min": None}
     mb = [r.memory_mb for r in readings]
-    slope = np.polyfit([r.at_s / 60 for r in readings], mb, 1)[0]
+    settled = [r for r in readings if r.at_s >= SETTLED_S]
+    if not settled or settled[-1].at_s - settled[0].at_s < LEAST_S:
+        return {"most_mb": max(mb), "mb_per_min": None}
+    slope = np.polyfit([r.at_s / 60 for r in settled], [r.memory_mb for r in settled], 1)[0]
     return {"most_mb": max(mb), "mb_per_min": float(slope)}
 
 

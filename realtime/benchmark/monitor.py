@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 
 from realtime.stream.clock import monotonic_s
+from realtime.stream.processor_time import processor_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +77,7 @@ class Monitor:
             with suppress(psutil.Error):  # ended since it was listed
                 times = child.cpu_times()
                 children += times.user + times.system
-        all_times = psutil.cpu_times()
-        # User time includes the guests' time.
-        idle = ("idle", "iowait", "guest", "guest_nice")
-        busy = sum(all_times) - sum(getattr(all_times, name, 0.0) for name in idle)
+        busy, _ = processor_seconds()
         return monotonic_s(), own.user + own.system, children, busy
 
     def _gpu(self) -> tuple[float | None, float | None]:

@@ -77,12 +77,16 @@ def format_details(report: dict[str, Any]) -> str:
             f"{late['longest_streak']} in a row. {_processor(load['processor'])}.",
             ""
             if memory["most_mb"] is None
-            else f"Memory: {memory['most_mb']:.0f} MB at most, {memory['mb_per_min']:+.1f} MB a "
-            "minute.\n",
+            else f"Memory: {memory['most_mb']:.0f} MB at most{_growth(memory)}.\n",
             format_markdown(_spans(load)),
             format_markdown(_course(load["parts"])),
         ]
     return "\n".join(texts)
+
+
+def _growth(memory: dict[str, Any]) -> str:
+    per_min = memory["mb_per_min"]
+    return "" if per_min is None else f", {per_min:+.1f} MB a minute once it had settled"
 
 
 def write_into(path: Path, text: str) -> None:

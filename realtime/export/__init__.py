@@ -12,6 +12,7 @@ from pathlib import Path
 from model.errors import InputError
 from model.lazy_loading import load_entry
 from realtime.sessions.exported_copies import note_copies
+from realtime.sessions.private_files import private_files
 from realtime.sessions.reader import Session
 
 EXPORTS: dict[str, str] = {
@@ -39,9 +40,9 @@ def export(session: Session, names: Iterable[str], out: Path | None = None) -> I
         out.parent.mkdir(parents=True, exist_ok=True)
         out.mkdir(mode=0o700, exist_ok=True)
         for name in dict.fromkeys(names):
-            files = load_entry(EXPORTS, name, "export")(session, out)
-            for path in files:
-                path.chmod(0o600)
+            write = load_entry(EXPORTS, name, "export")
+            with private_files():
+                files: list[Path] = write(session, out)
             note_copies(session.folder, files)
             yield from files
     except OSError as error:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from model.files import require_new
 from realtime.export.csv_parquet import format_cell
 from realtime.sessions.export_rows import (
     EVENT_COLUMNS,
@@ -18,7 +19,6 @@ from realtime.sessions.export_rows import (
     find_questions,
     format_start,
     marker_rows,
-    require_new,
 )
 from realtime.sessions.reader import Session
 
@@ -155,8 +155,7 @@ def _recording(session: Session) -> dict[str, Any]:
     }
     if files and session.seconds:
         found["VideoCodec"] = session.document["video"]["codec"]  # by FFmpeg's name
-        recorded = sum(frame.fate == "recorded" for frame in session.frames)
-        found["FrameRate"] = round((recorded - 1) / session.seconds, 3)
+        found["FrameRate"] = round(session.fps, 3)
     if audio is not None:
         found |= {
             "AudioCodec": audio["codec"],

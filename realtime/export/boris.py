@@ -9,12 +9,12 @@ second is called `… 2`. The project's ethogram must contain the behaviors.
 import csv
 from pathlib import Path
 
+from model.files import require_new
 from realtime.sessions.export_rows import (
     event_rows,
     find_questions,
     marker_rows,
     name_files,
-    require_new,
     split_overlaps,
 )
 from realtime.sessions.reader import Session

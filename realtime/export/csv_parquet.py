@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from model.files import require_new
 from realtime.results.event_tables import format_codebook
 from realtime.review.session_sound import SessionSound, open_sound
 from realtime.sessions.export_rows import (
@@ -24,7 +25,6 @@ from realtime.sessions.export_rows import (
     frame_rows,
     marker_rows,
     name_files,
-    require_new,
 )
 from realtime.sessions.reader import Session
 

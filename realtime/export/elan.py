@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from model.errors import InputError
+from model.files import require_new
 from model.text import clean_text
 from realtime.export.mp4 import write_mp4
 from realtime.export.wav import may_export_sound, wav_path, write_sound
@@ -21,7 +22,6 @@ from realtime.sessions.export_rows import (
     find_questions,
     marker_rows,
     name_files,
-    require_new,
     split_overlaps,
 )
 from realtime.sessions.reader import Session

@@ -10,11 +10,12 @@ import numpy as np
 
 from model.errors import InputError
 from model.face.aligner import FaceAligner, find_faces
+from model.files import require_new
 from model.records import AlignedFace, ArrayF32, Frame, ImageU8
 from realtime.results.replay import REPLAY_PX, align_picture
 from realtime.review.recorded_frames import RecordedFrames
 from realtime.sessions.crash_safe_video import VideoWriter
-from realtime.sessions.export_rows import name_files, require_new
+from realtime.sessions.export_rows import name_files
 from realtime.sessions.reader import Session
 from realtime.sessions.video_cut import join_videos
 

@@ -4,8 +4,9 @@ the video; missing sound is silence."""
 from pathlib import Path
 
 from model.errors import InputError
+from model.files import require_new
 from realtime.review.session_sound import SessionSound, make_wav_header
-from realtime.sessions.export_rows import name_files, require_new
+from realtime.sessions.export_rows import name_files
 from realtime.sessions.reader import Session
 
 AT_ONCE_S = 60

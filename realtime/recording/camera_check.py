@@ -36,6 +36,6 @@ def load_camera_report(path: Path) -> Check:
     if not known or document.get("version") != VERSION or not {"light", "verdict"} <= set(document):
         raise InputError(
             f"--camera-report {path} is not a report that this version can read: make one with "
-            "python -m calibrate camera --out JSON"
+            "fmanet calibrate camera --out JSON"
         )
     return judge_camera(document)

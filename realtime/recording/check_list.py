@@ -7,7 +7,7 @@ from realtime.recording.camera_check import Check
 from realtime.recording.plan import PLANNED_S, RecordPlan
 from realtime.sessions.crash_safe_video import CODECS
 from realtime.sessions.folder import check_room, format_bytes, free_bytes
-from realtime.sources import SourceInfo
+from realtime.sources import CLOCK_WORDS, SourceInfo
 from realtime.spotting.baseline_file import Baseline
 
 ASSUMED_FPS = 30.0
@@ -15,11 +15,8 @@ SPEED_RESERVE = 2.0
 """The disk must write this many times as fast as pictures come: other programs write too."""
 SOUND_BYTES_S = 96_000
 """Bytes per second of one 16-bit channel at 48 kHz."""
-MEASURE_ONE = "measure one with python -m calibrate baseline --participant, or on the Calibrate tab"
-NOT_CHECKED = (
-    "not checked: check it with python -m calibrate camera and give its --camera-report, or use "
-    "the Calibrate tab"
-)
+MEASURE_ONE = "measure one on the Calibrate tab, or with fmanet calibrate baseline"
+NOT_CHECKED = "not checked: check it on the Calibrate tab, or with fmanet calibrate camera"
 
 
 def make_check_list(
@@ -41,20 +38,21 @@ def make_check_list(
         ),
         _baseline(baseline, plan.participant),
         Check(
-            "clock",
+            "time stamps",
             steady,
-            f"capture times come from {info.clock}"
+            CLOCK_WORDS[info.clock]
             + ("" if steady else ": they include the delay on the way to this program"),
         ),
         Check(
-            "pictures",
+            "image quality",
             info.lossless,
-            "lossless" if info.lossless else "compressed before they reach this program",
+            "uncompressed source" if info.lossless else "compressed before it reaches this program",
         ),
         Check(
             "disk speed",
             disk_bytes_s >= needed_s,
-            f"writes {disk_bytes_s / 1e6:.0f} MB/s, the recording needs {needed_s / 1e6:.0f} MB/s"
+            f"{'fast enough' if disk_bytes_s >= needed_s else 'too slow'} "
+            f"({disk_bytes_s / 1e6:.0f} MB/s, {needed_s / 1e6:.0f} needed)"
             + ("" if disk_bytes_s >= needed_s else ": record on another disk, or with h264"),
         ),
     )
@@ -62,7 +60,7 @@ def make_check_list(
 
 def _baseline(baseline: Baseline | None, participant: str) -> Check:
     if baseline is None:
-        return Check("baseline", False, f"none: {MEASURE_ONE}")
+        return Check("baseline", False, f"none yet: {MEASURE_ONE}")
     whose = baseline.participant
     if not whose:
         return Check("baseline", False, f"it does not say whose it is: {MEASURE_ONE}")

@@ -46,9 +46,12 @@ class Notebook:
         self._clock = clock
         self._running = running
 
-    def mark(self, kind: MarkerKind, name: str, note: str, at_s: float | None = None) -> bool:
+    def mark(
+        self, kind: MarkerKind, name: str, note: str, at_s: float | None = None
+    ) -> float | None:
         """Write a marker at `at_s` of the monotonic clock; at the present time if `at_s` is None,
-        ahead, or more than `MAX_KEY_DELAY_S` ago. Returns False if the recording has ended."""
+        ahead, or more than `MAX_KEY_DELAY_S` ago. Returns its time in s of the video, as the tables
+        have it; None if the recording has ended."""
         now_s = monotonic_s()
         late_s = 0.0 if at_s is None else now_s - at_s
         late_s = late_s if 0 <= late_s <= MAX_KEY_DELAY_S else 0.0
@@ -73,22 +76,31 @@ class Notebook:
         end_s = self._time_s(monotonic_s())
         return end_s - min(seconds, MAX_SPAN_S), end_s
 
-    def redact(self, start_s: float, end_s: float) -> None:
-        """Delete what lies between these times of the source. If the recording has ended, raises
-        `InputError` with the command that deletes it."""
+    def redact(self, start_s: float, end_s: float) -> tuple[float, float]:
+        """Delete what lies between these times of the source; return them in s of the video. If the
+        recording has ended, raises `InputError` with the command that deletes it."""
         marker = Marker("redact", "", "", start_s, monotonic_s(), format_utc(time.time()), end_s)
         if not self._recorder.mark(marker):
-            begin_s = max(0, math.floor(start_s - self._recorder.zero_s))
+            begin_s = max(0, math.floor(self._video_s(start_s)))
             raise InputError(
-                "the recording has ended and nothing was deleted from it: delete it with python -m "
-                f"realtime.session redact {self._recorder.status().folder} --from {begin_s} "
+                "the recording has ended and nothing was deleted from it: delete it with fmanet "
+                f"session redact {self._recorder.status().folder} --from {begin_s} "
                 "--to inf"
             )
+        return self._video_s(start_s), self._video_s(end_s)
 
-    def _mark(self, kind: MarkerKind, name: str, note: str, now_s: float, late_s: float) -> bool:
+    def _mark(
+        self, kind: MarkerKind, name: str, note: str, now_s: float, late_s: float
+    ) -> float | None:
         moment_s, utc = self._time_s(now_s) - late_s, format_utc(time.time() - late_s)
         name, note = clean_line(name), clean_line(note)
-        return self._recorder.mark(Marker(kind, name, note, moment_s, now_s - late_s, utc))
+        taken = self._recorder.mark(Marker(kind, name, note, moment_s, now_s - late_s, utc))
+        return self._video_s(moment_s) if taken else None
+
+    def _video_s(self, time_s: float) -> float:
+        """Return a time of the source in s of the video; 0 before there is a video."""
+        zero_s = self._recorder.zero_s
+        return 0.0 if zero_s is None else time_s - zero_s
 
     def _time_s(self, now_s: float) -> float:
         """Return the source's time at `now_s` of the monotonic clock."""

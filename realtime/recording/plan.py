@@ -20,8 +20,8 @@ def check_participant(code: str) -> str:
     """Return `code`. Raises `InputError` if it does not look like a code."""
     if not PARTICIPANT.fullmatch(code):
         raise InputError(
-            f"participant {code!r}: give a code of letters, digits, - and _ (at most 32, like "
-            "P07), never a name"
+            "enter a participant code, e.g. P07 (no names)"
+            + (f"; {code!r} is none: letters, digits, - and _, at most 32" if code else "")
         )
     return code
 

@@ -20,7 +20,7 @@ from model.errors import error_line
 from model.records import Event, Frame, Stamp, Step
 from realtime.recording.lsl import Streams
 from realtime.recording.sound_track import SoundBlock, SoundTrack
-from realtime.recording.status import RecordingStatus
+from realtime.recording.status import FrameCounts, RecordingStatus
 from realtime.recording.video_parts import VideoParts
 from realtime.recording.write_queue import QueueEntry, WriteQueue
 from realtime.results.event_lines import format_event, overlaps
@@ -79,11 +79,10 @@ class SessionRecorder:
         self._offset_s, self._offset_until_s = 0.0, -math.inf
         self._last: Stamp | None = None
         self._counted: dict[str, int] = {}
-        self._frames = self._dropped = 0
+        self._frames = FrameCounts()
         self._intervals = Percentiles()
         self._failure = ""
-        self._torn = False
-        self._closed = False
+        self._torn = self._closed = False
         self._anchor_due_s = self._sync_due_s = self._room_due_s = -1.0
         self._open_tables()
         self.beat()
@@ -94,7 +93,7 @@ class SessionRecorder:
         for stamp in missed:
             self._drop(stamp, RECORDER_BEHIND)
         if self._failure:
-            self._dropped += 1
+            self._frames.dropped += 1
             self._redact_after_failure()
             return
         try:
@@ -103,7 +102,7 @@ class SessionRecorder:
                 self._intervals.add((frame.stamp.time_s - self._last.time_s) * 1e3)
             self._last = frame.stamp
             if self._is_redacted(frame.stamp.time_s):
-                self._ledger.write(LedgerLine(frame.stamp.index, "redacted", cause=REDACTED).text())
+                self._note_redacted(frame.stamp)
             else:
                 self._record(frame)
         except Exception as error:
@@ -157,9 +156,8 @@ class SessionRecorder:
     def note_unanalysed(self, stamps: Sequence[Stamp], cause: str) -> None:
         """Note that frames will not be analysed. Any thread."""
         for stamp in stamps:
-            self._queue.put(
-                QueueEntry(stamp.time_s, LedgerLine(stamp.index, "unanalysed", cause=cause))
-            )
+            line = LedgerLine(stamp.index, "unanalysed", cause=cause)
+            self._queue.put(QueueEntry(stamp.time_s, line))
 
     def note_events(self, events: Sequence[Event]) -> None:
         """Note events. Any thread."""
@@ -181,9 +179,9 @@ class SessionRecorder:
         self._queue.put(QueueEntry(math.inf, audit=format_audit(who, did)))
 
     @property
-    def zero_s(self) -> float:
-        """The source's time at which the video begins; 0 before it does."""
-        return self._zero_s or 0.0
+    def zero_s(self) -> float | None:
+        """The source's time at which the video begins; None before it does."""
+        return self._zero_s
 
     def close(self, ended: str, **results: Any) -> None:
         """Write the remaining notes, close the files, and add to `session.json` why the recording
@@ -204,8 +202,7 @@ class SessionRecorder:
         try:
             self._close_files()
             if self._sound is not None:
-                last_s = self._last.time_s if self._last else 0.0
-                self._sound.close(self._zero_s or 0.0, last_s)
+                self._sound.close(self._zero_s or 0.0, self._last.time_s if self._last else 0.0)
         except Exception as error:
             self._torn = True
             self._failure = self._failure or f"closing: {_reason(error)}"
@@ -213,14 +210,13 @@ class SessionRecorder:
 
     def _conclude(self, ended: str, results: Mapping[str, Any]) -> None:
         """Write into `session.json` how the recording ended."""
-        intervals = self._intervals.summary()
         self._document |= {
             "state": "torn" if self._torn else "stopped" if self._failure else "complete",
             "ended": ended,
             "failure": self.status().failure,
-            "frames": {"recorded": self._frames, "dropped": self._dropped},
+            "frames": asdict(self._frames),
             "notes_lost": self._queue.dropped,
-            "interval_ms": asdict(intervals),
+            "interval_ms": asdict(self._intervals.summary()),
             **results,
         }
         try:
@@ -231,16 +227,18 @@ class SessionRecorder:
 
     def status(self) -> RecordingStatus:
         """Return a snapshot, from any thread."""
-        last, zero_s = self._last, self._zero_s
+        last, zero_s, frames = self._last, self._zero_s, self._frames
         seconds = last.time_s - zero_s if last is not None and zero_s is not None else 0.0
         missed = tuple(self._document.get("warnings", ()))
         path, failure = self._folder.path, self._failure
         if failure and self._due:
             failure += (
                 "; what was to be forgotten is NOT deleted yet: make room, then run "
-                f"python -m realtime.session recover {path}"
+                f"fmanet session recover {path}"
             )
-        return RecordingStatus(str(path), self._frames, self._dropped, seconds, failure, missed)
+        return RecordingStatus(
+            str(path), frames.recorded, frames.dropped, frames.redacted, seconds, failure, missed
+        )
 
     def _record(self, frame: Frame) -> None:
         stamp = frame.stamp
@@ -257,7 +255,7 @@ class SessionRecorder:
         )
         self._ledger.write(line.text())
         self._video.write(frame, pts_ms)
-        self._frames += 1
+        self._frames.recorded += 1
         if self._streams is not None:
             self._streams.frame(stamp, self._offset_s, part, pts_ms)
 
@@ -294,20 +292,25 @@ class SessionRecorder:
             self._ledger.write(line.text())
 
     def _drop(self, stamp: Stamp, cause: str) -> None:
-        self._dropped += 1
         if self._failure:
+            self._frames.dropped += 1
             return
         try:
             self._gap_before(stamp.index)
             self._last = stamp
-            line = LedgerLine(
-                stamp.index, "dropped", stamp.time_s, clock=self._clock(), cause=cause
-            )
             if self._is_redacted(stamp.time_s):
-                line = LedgerLine(stamp.index, "redacted", cause=REDACTED)
+                self._note_redacted(stamp)
+                return
+            self._frames.dropped += 1
+            clock = self._clock()
+            line = LedgerLine(stamp.index, "dropped", stamp.time_s, clock=clock, cause=cause)
             self._ledger.write(line.text())
         except Exception as error:
             self._fail(error)
+
+    def _note_redacted(self, stamp: Stamp) -> None:
+        self._frames.redacted += 1
+        self._ledger.write(LedgerLine(stamp.index, "redacted", cause=REDACTED).text())
 
     def _write_notes(self) -> None:
         while (note := self._queue.take()) is not None:
@@ -338,7 +341,7 @@ class SessionRecorder:
             self._markers.sync()
             self._close_files()
             try:
-                redact(self._folder, *marker.span)
+                self._frames.redact(redact(self._folder, *marker.span))
             finally:
                 self._open_tables()
             self._due.remove(marker)
@@ -356,14 +359,13 @@ class SessionRecorder:
         """Carry out the redactions that are still due. The files must be closed."""
         for marker in list(self._due):
             try:
-                redact_marked(self._folder, marker)
+                self._frames.redact(redact_marked(self._folder, marker))
             except Exception:  # `status` reports it
                 continue
             self._due.remove(marker)
 
     def _is_redacted(self, begin_s: float, end_s: float | None = None) -> bool:
-        """Return whether a redaction touches the time from `begin_s` to `end_s` (None: the moment
-        `begin_s`)."""
+        """Return whether a redaction touches this time; `end_s` None: the moment `begin_s`."""
         last_s = begin_s if end_s is None else end_s
         return any(start_s <= last_s and begin_s <= until_s for start_s, until_s in self._redacted)
 
@@ -385,10 +387,9 @@ class SessionRecorder:
     def _fail(self, error: Exception) -> None:
         """End the recording here because of `error`; keep what was recorded."""
         self._torn = not isinstance(error, _DiskFullError)
-        at_s = self.status().seconds
         self._failure = (
-            f"recording stopped at {at_s:.1f} s: {_reason(error)}; what was recorded is kept in "
-            f"{self._folder.path}"
+            f"recording stopped at {self.status().seconds:.1f} s: {_reason(error)}; what was "
+            f"recorded is kept in {self._folder.path}"
         )
         try:
             self._close_files()

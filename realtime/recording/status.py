@@ -2,6 +2,24 @@
 
 from dataclasses import dataclass
 
+from realtime.sessions.redact import RedactedFrames
+
+
+@dataclass(slots=True)
+class FrameCounts:
+    """How many frames of a recording are in its video, and how many are not. The ledger has the
+    same numbers."""
+
+    recorded: int = 0
+    dropped: int = 0
+    redacted: int = 0
+
+    def redact(self, gone: RedactedFrames) -> None:
+        """Count frames that were recorded or dropped as redacted."""
+        self.recorded -= gone.recorded
+        self.dropped -= gone.dropped
+        self.redacted += sum(gone)
+
 
 @dataclass(frozen=True, slots=True)
 class RecordingStatus:
@@ -12,6 +30,8 @@ class RecordingStatus:
     """Frames in the video."""
     dropped: int
     """Frames captured but not in the video."""
+    redacted: int
+    """Frames that were deleted on request."""
     seconds: float
     """Length from the first recorded frame to the last, in the source's time."""
     failure: str

@@ -39,7 +39,8 @@ def check_coder(coder: str) -> str:
     """Return `coder`. Raises `InputError` if it does not look like a code."""
     if not PARTICIPANT.fullmatch(coder):
         raise InputError(
-            f"coder {coder!r}: give a code of letters, digits, - and _ (at most 32, like C1)"
+            "enter your coder code first, e.g. C1"
+            + (f"; {coder!r} is none: letters, digits, - and _, at most 32" if coder else "")
         )
     return coder
 

@@ -21,7 +21,8 @@ class Quality:
     losses: Mapping[str, int]
     """Number of frames missing from the video, by cause; redacted ones count."""
     interval_ms: tuple[float, float, float]
-    """Interval of consecutive frames: median, 5th and 95th percentile; NaN if there are none."""
+    fps: float
+    """Both as `Session` has them."""
     longest_gap_s: float
     """Longest interval between two frames of the video."""
     analysed: int
@@ -31,11 +32,6 @@ class Quality:
     """Number of analysed frames with a face."""
     silent_s: Mapping[str, float] | None
     """Missing sound by cause; None if the session has no sound."""
-
-    @property
-    def fps(self) -> float:
-        """Rate of consecutive frames, from the median interval."""
-        return 1000 / self.interval_ms[0]
 
     @property
     def loss_share(self) -> float:
@@ -65,17 +61,13 @@ def measure_quality(session: Session, motion: MotionLanes, sound: SessionSound |
     for start_s, end_s, why in sound.find_gaps() if sound is not None else ():
         silent_s[why] += end_s - start_s
     times_s = np.array([frame.stamp.time_s for frame in recorded])
-    indices = np.array([frame.index for frame in recorded])
     steps_ms = 1e3 * np.diff(times_s)
-    following = steps_ms[np.diff(indices) == 1]
-    median, low, high = (
-        np.percentile(following, [50, 5, 95]) if len(following) else [float("nan")] * 3
-    )
     return Quality(
         seconds=session.seconds,
         recorded=len(recorded),
         losses=dict(lost),
-        interval_ms=(float(median), float(low), float(high)),
+        interval_ms=session.interval_ms,
+        fps=session.fps,
         longest_gap_s=float(steps_ms.max()) / 1e3 if len(steps_ms) else 0.0,
         analysed=sum(f.count for f in session.frames if f.analysis in ("analysed", "late")),
         late=sum(f.count for f in session.frames if f.analysis == "late"),

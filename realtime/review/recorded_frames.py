@@ -95,8 +95,8 @@ class RecordedFrames:
                 break
         self._at = None
         raise InputError(
-            f"frame {wanted} cannot be decoded: repair the session with python -m "
-            f"realtime.session recover {self._folder.path}"
+            f"frame {wanted} cannot be decoded: repair the session with fmanet "
+            f"session recover {self._folder.path}"
         )
 
     def _seek(self, record: LedgerLine) -> None:

@@ -24,7 +24,10 @@ from realtime.review.session_sound import open_sound
 from realtime.review.timeline_drawing import draw_timeline
 from realtime.sessions.export_rows import event_rows, marker_rows
 from realtime.sessions.exported_copies import note_copies
+from realtime.sessions.ledger import describe_cause
+from realtime.sessions.markers import KIND_WORDS
 from realtime.sessions.reader import Session, open_session
+from realtime.sources import CLOCK_WORDS
 from realtime.stream.packed_frame import encode_jpeg
 
 THUMB_PX = 96
@@ -58,6 +61,8 @@ def make_report(session: Session) -> str:
         events=list(event_rows(session)),
         pictures=_pictures(session) if consent.get("pictures") else None,
         markers=list(marker_rows(session)),
+        kind_words=KIND_WORDS,
+        time_stamps=_time_stamps(session),
         methods=describe_methods(session, quality),
         amounts=_amounts,
         blindness=_blindness(session),
@@ -75,6 +80,7 @@ def describe_methods(session: Session, quality: Quality) -> str:
         coder=session.coder,
         blindness=_blindness(session),
         verdicts=verdicts,
+        time_stamps=_time_stamps(session),
         micro_s=MICRO_S,
     )
     return " ".join(text.split())
@@ -87,8 +93,13 @@ def _blindness(session: Session) -> Blindness | None:
     return measure_blindness(read_coder(session.folder, session.coder))
 
 
+def _time_stamps(session: Session) -> str:
+    clock = session.document["camera"]["clock"]
+    return CLOCK_WORDS.get(clock, f"by {clock}")
+
+
 def _amounts(form: str, by_cause: Mapping[str, float]) -> str:
-    return ", ".join(form % (amount, cause) for cause, amount in by_cause.items())
+    return ", ".join(form % (amount, describe_cause(why)) for why, amount in by_cause.items())
 
 
 def _pictures(session: Session) -> dict[int, list[str]]:

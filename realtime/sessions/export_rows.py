@@ -5,10 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
-from pathlib import Path
 from typing import Any, TypeVar
 
-from model.errors import InputError
 from model.records import Event
 from model.text import clean_text
 from realtime.results.event_tables import EVENT_DESCRIPTIONS, MOTION_COLUMNS, NAMED_FROM
@@ -89,15 +87,6 @@ def name_session(session: Session) -> str:
 def format_start(session: Session) -> str:
     """Return when the recording started, in UTC: `20260101T120000`."""
     return f"{datetime.fromisoformat(session.document['started_utc']):%Y%m%dT%H%M%S}"
-
-
-def require_new(path: Path) -> Path:
-    """Return `path`. Raises `InputError` if it exists: nothing is overwritten."""
-    if path.exists():
-        raise InputError(
-            f"{path} exists, and results are never overwritten: give another --out, or move it"
-        )
-    return path
 
 
 def export_columns(session: Session) -> list[str]:

@@ -6,6 +6,7 @@ came have a line with their number (`missing`), and so do frames that were delet
 (`redacted`). The line of a recorded frame is written before its picture.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
@@ -25,6 +26,18 @@ micro-expression is over."""
 FROM_VIDEO = "ledger line lost; told from the video"
 LOST_AT_CUT = "lost when the recording was cut off"
 RECORDER_BEHIND = "recorder behind"
+
+_CAUSE_WORDS = {
+    "pipeline behind": "analysis too slow",
+    "recorder first": "analysis waited for the recording",
+    RECORDER_BEHIND: "recording too slow",
+    "redacted on request": "deleted on request",
+}
+
+
+def describe_cause(cause: str) -> str:
+    """Return what people read of a cause, as the ledger or a run has it."""
+    return _CAUSE_WORDS.get(cause, cause)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +104,12 @@ def parse_line(text: str) -> LedgerLine | None:
         return None if abs(line.pts_ms or 0) > FURTHEST_MS else line
     except (ValueError, TypeError):
         return None
+
+
+def count_fates(lines: Iterable[LedgerLine]) -> dict[str, int]:
+    """Return the number of frames by what happened to them: `recorded`, `dropped`, `redacted`."""
+    counts = Counter(line.fate for line in lines)
+    return {fate: counts[fate] for fate in ("recorded", "dropped", "redacted")}
 
 
 def merge_lines(lines: Iterable[LedgerLine]) -> list[LedgerLine]:

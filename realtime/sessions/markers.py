@@ -9,6 +9,15 @@ from realtime.results.value_checks import as_seconds, as_text
 
 MarkerKind = Literal["mark", "question_start", "question_end", "pause", "resume", "redact"]
 _KINDS = frozenset(get_args(MarkerKind))
+KIND_WORDS: dict[str, str] = {
+    "mark": "Marker",
+    "question_start": "Question starts",
+    "question_end": "Question ends",
+    "pause": "Paused",
+    "resume": "Resumed",
+    "redact": "Deleted",
+}
+"""What reports and annotations call each kind."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,14 @@
 """Reads a recorded session."""
 
+import math
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from model.errors import InputError
 from model.face.choice import LARGEST
@@ -77,6 +80,31 @@ class Session:
         times = [f.time_s for f in self.frames if f.fate == "recorded" and f.time_s is not None]
         return max(times) - min(times) if times else 0.0
 
+    @property
+    def interval_ms(self) -> tuple[float, float, float]:
+        """Interval between consecutive recorded frames: median, 5th and 95th percentile; NaN if
+        there are none."""
+        recorded = [frame for frame in self.frames if frame.fate == "recorded"]
+        steps_ms = 1e3 * np.diff([frame.stamp.time_s for frame in recorded])
+        following = steps_ms[np.diff([frame.index for frame in recorded]) == 1]
+        if not len(following):
+            return math.nan, math.nan, math.nan
+        median, low, high = np.percentile(following, [50, 5, 95])
+        return float(median), float(low), float(high)
+
+    @property
+    def fps(self) -> float:
+        """Frame rate, from the median interval: losses and pauses do not lower it. NaN if no two
+        frames follow each other."""
+        return 1000 / self.interval_ms[0]
+
+    @property
+    def deletion_interrupted(self) -> bool:
+        """Whether something that was to be deleted is still there: `recover` finishes it."""
+        spans = [marker.span for marker in self.markers if marker.kind == "redact"]
+        times_s = [frame.time_s for frame in self.frames if frame.time_s is not None]
+        return any(start_s <= s <= end_s for start_s, end_s in spans for s in times_s)
+
     def gaps(self) -> list[tuple[float, float, str]]:
         """Return the gaps in the video: the times of the pictures before and after each, on the
         source's clock, and its cause."""
@@ -112,7 +140,7 @@ def open_session(path: Path) -> Session:
     if document["state"] in UNFINISHED:
         raise InputError(
             f"{path} is still being recorded, or was cut off: once the recording has ended, repair "
-            f"it with python -m realtime.session recover {path}"
+            f"it with fmanet session recover {path}"
         )
     frames = tuple(merge_lines(filter(None, map(parse_line, read_lines(folder.frames)))))
     return Session(

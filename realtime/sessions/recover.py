@@ -10,7 +10,7 @@ from realtime.sessions.folder import SessionFolder, delete_files
 from realtime.sessions.ledger import FROM_VIDEO, LEDGER_HEADER, LOST_AT_CUT, LedgerLine, parse_line
 from realtime.sessions.markers import parse_marker
 from realtime.sessions.reader import UNFINISHED
-from realtime.sessions.redact import redact
+from realtime.sessions.redact import redact, update_counts
 from realtime.sessions.video_cut import repair_video
 
 
@@ -45,15 +45,16 @@ def recover(folder: SessionFolder) -> Recovery:
     ]
     redacted = [redact(folder, *marker.span) for marker in spans]
     done = Recovery(
-        frames=len(pictures) - sum(redacted),
+        frames=len(pictures) - sum(frames.recorded for frames in redacted),
         lost=lost,
         unlisted=unlisted,
-        redactions=sum(frames > 0 for frames in redacted),
+        redactions=sum(any(frames) for frames in redacted),
     )
     if document["state"] in UNFINISHED or lost or unlisted:
         document["state"] = "recovered"
         document["recovered"] = asdict(done)
         folder.write_document(document)
+    update_counts(folder)
     return done
 
 

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from model.errors import InputError
 from realtime.results.event_lines import overlaps, parse_event
@@ -16,7 +17,7 @@ from realtime.sessions import line_file as lines
 from realtime.sessions.clock_anchors import format_utc
 from realtime.sessions.coder_edits import parse_edit, parse_step
 from realtime.sessions.folder import SessionFolder, delete_files
-from realtime.sessions.ledger import LedgerLine
+from realtime.sessions.ledger import LedgerLine, count_fates, merge_lines, parse_line
 from realtime.sessions.markers import Marker, format_marker, parse_marker
 from realtime.sessions.reader import open_session
 from realtime.sessions.video_cut import copy_without
@@ -29,9 +30,18 @@ SOUND_BEFORE_S = 5.0
 """Late sound may be in a part that began after it, but less than this after."""
 
 
-def redact(folder: SessionFolder, start_s: float, end_s: float) -> int:
+class RedactedFrames(NamedTuple):
+    """How many frames a redaction deleted."""
+
+    recorded: int
+    """Those that were in the video."""
+    dropped: int
+    """Those of which only the ledger knew."""
+
+
+def redact(folder: SessionFolder, start_s: float, end_s: float) -> RedactedFrames:
     """Delete what was recorded from `start_s` to `end_s` (the source's clock, both included).
-    Return the number of redacted frames.
+    Return how many frames are newly redacted.
 
     Only the numbers of the frames are kept; nothing is kept of sound, events, motion and markers in
     the span. No other program may have the files open. A second run changes nothing. Raises
@@ -63,10 +73,11 @@ def redact(folder: SessionFolder, start_s: float, end_s: float) -> int:
     lines.keep_lines(folder.markers, lambda line: _marker_stays(line, start_s, end_s))
     for coder in folder.coders():
         lines.keep_lines(folder.edits(coder), lambda line: _edit_stays(line, start_s, end_s))
-    return len(indices)
+    recorded = sum(map(len, found.places.values())) + len(indices - found.indices)
+    return RedactedFrames(recorded, len(indices) - recorded)
 
 
-def redact_marked(folder: SessionFolder, marker: Marker) -> int:
+def redact_marked(folder: SessionFolder, marker: Marker) -> RedactedFrames:
     """Write the line of `marker`, then `redact` its span: if the program ends midway, `recover`
     finishes the work. After a failure, no partial copy of the data is left."""
     line = format_marker(marker)
@@ -118,7 +129,7 @@ def _search(folder: SessionFolder, start_s: float, end_s: float) -> _LedgerSpan:
             # If the line were skipped, its picture would stay.
             raise InputError(
                 f"{folder.frames} is damaged ({row[:80]}): first repair the session with "
-                f"python -m realtime.session recover {folder.path}"
+                f"fmanet session recover {folder.path}"
             ) from None
     return _LedgerSpan(indices, places, begins, last_s)
 
@@ -176,4 +187,16 @@ def redact_span(path: Path, start: float, end: float) -> int:
     last_s = max((f.time_s for f in session.frames if f.time_s is not None), default=0.0)
     start_s, end_s = max(0.0, start) + session.zero_s, min(end + session.zero_s, last_s)
     marker = Marker("redact", "", "", start_s, monotonic_s(), format_utc(time.time()), end_s)
-    return redact_marked(session.folder, marker)
+    frames = redact_marked(session.folder, marker)
+    update_counts(session.folder)
+    return sum(frames)
+
+
+def update_counts(folder: SessionFolder) -> None:
+    """Count in `session.json` what the ledger has."""
+    ledger = filter(None, map(parse_line, lines.read_lines(folder.frames)))
+    frames = count_fates(merge_lines(ledger))
+    document = folder.read_document()
+    if document.get("frames") != frames:
+        document["frames"] = frames
+        folder.write_document(document)

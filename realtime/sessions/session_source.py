@@ -76,8 +76,8 @@ class SessionSource(FrameSource):
                 container = av.open(str(path))
             except av.error.FFmpegError as error:
                 raise SourceError(
-                    f"{path} is damaged ({error.strerror}): repair it with python -m "
-                    f"realtime.session recover {self._session.folder.path}"
+                    f"{path} is damaged ({error.strerror}): repair it with fmanet "
+                    f"session recover {self._session.folder.path}"
                 ) from None
             with container:
                 stream = choose_video_stream(container, str(path))

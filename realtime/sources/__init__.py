@@ -43,6 +43,15 @@ Clock = Literal["driver", "receipt", "file", "synthetic", "browser"]
 """Where capture times come from: the camera's driver; this program, right after a frame arrives;
 the file (or the rate given for a folder); the generator of the demo; the viewer's browser."""
 
+CLOCK_WORDS: dict[str, str] = {
+    "driver": "from the camera's driver",
+    "receipt": "taken when a frame reached the program",
+    "browser": "from the browser",
+    "file": "from the file",
+    "synthetic": "simulated (demo)",
+}
+"""What people read of each clock."""
+
 SourceState = Literal["open", "reconnecting", "ended"]
 """`open`: delivers, or waits for its first frame. `reconnecting`: lost, and tried again."""
 

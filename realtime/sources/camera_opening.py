@@ -143,7 +143,7 @@ def find_node_problem(node: str) -> str | None:
         remedy = (
             f"choose one of {', '.join(others)}"
             if others
-            else "no camera is connected; plug one in, or use --source demo"
+            else "connect a camera, or choose the demo face (--source demo)"
         )
         return f"no camera at {node}: {remedy}"
     if not os.access(node, os.R_OK | os.W_OK):

@@ -116,7 +116,7 @@ def fit_to_source(baseline: Baseline, info: SourceInfo) -> tuple[Baseline, str]:
     if measured is None:
         return baseline, ""
     then, name = measured.setting, camera_name(info)
-    again = "measure it again: python -m calibrate baseline"
+    again = "measure it again: fmanet calibrate baseline"
     warnings = []
     if info.kind in _RECORDINGS:
         if (info.kind, name) != (then.kind, then.camera):

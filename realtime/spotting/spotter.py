@@ -78,6 +78,7 @@ LEAST_SHARE = 0.45
 face in constant motion bends all the time; its thresholds are high."""
 LEAST_DEPTH = 0.5
 """The smallest `Pulse.depth` of an expression."""
+PROBABLY_SPEECH = "probably speech"
 SAME_OVERLAP = 1 / 3
 """Pulses are one expression if their intersection over union in time is at least this."""
 PATIENCE_S = 0.055
@@ -219,12 +220,12 @@ class Spotter:
         """Return why an ended pulse is not a micro-expression, or None."""
         c = self._config
         if pulse.state == "held":
-            return f"did not return within {c.micro_s:g} s"
+            return f"longer than {c.micro_s:g} s: not a micro-expression"
         duration_s = pulse.offset_s - pulse.onset_s
         if duration_s > c.micro_s + self._period_s:
-            return f"{duration_s:.2f} s is longer than a micro-expression"
+            return f"{duration_s:.2f} s long: not a micro-expression"
         if duration_s < c.shortest_s - self._period_s:
-            return f"{1000 * duration_s:.0f} ms is too short"
+            return f"{1000 * duration_s:.0f} ms long: too short"
         if pulse.depth < LEAST_DEPTH:
             return "rose or returned only in part"
         return self._find_objection(group, pulse, window)
@@ -244,17 +245,17 @@ class Spotter:
             group = int(size[_GROUPS[_MOUTH]].max() > size[_GROUPS[0]].max())
             pulse = replace(pulse, motion=pulse.motion[_GROUPS[group]])
         if group == _MOUTH and lip_went_far(pulse):
-            return "the lower lip moved as far as in speech"
+            return PROBABLY_SPEECH
         return self._other_course(group, pulse)
 
     def _other_course(self, group: int, pulse: Pulse) -> str | None:
         """Return what a pulse is instead, judged by its course, or None for an expression."""
         if pulse.variation_ratio > MOST_VARIATION_RATIO:
-            return "to and fro, as in speech"
+            return PROBABLY_SPEECH
         if group != _MOUTH:
             return "a glance" if is_glance(pulse) else None
         if spoke_before(pulse, self._micro[_MOUTH], self._history):
-            return "the mouth moved before, as in speech"
+            return PROBABLY_SPEECH
         return None
 
     def _settle(self) -> Iterable[SpotUpdate]:
@@ -264,7 +265,7 @@ class Spotter:
         while self._ended and now_s - self._ended[0].since_s >= PATIENCE_S - self._period_s / 2:
             first = self._ended.pop(0)
             if self._moves_on(first):
-                yield _reject(first.candidate, first.window, "moves on")
+                yield _reject(first.candidate, first.window, "movement continued")
             else:
                 yield self._emit(first)
 
@@ -394,4 +395,4 @@ def _reject(candidate: _Candidate, window: Window, reason: str) -> SpotUpdate:
 
 
 def _why(window: Window) -> str:
-    return f"{', '.join(window.regions[:3])}: {window.score:.1f} × threshold"
+    return f"{', '.join(window.regions[:3])}: {window.score:.1f} × the noise threshold"

@@ -1,6 +1,7 @@
 """The page's Health tab: how late results are now, and the load on the machine."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -9,7 +10,10 @@ from fastapi import APIRouter
 
 from realtime.live import LiveSession
 from realtime.results.snapshot import Snapshot
+from realtime.sessions.ledger import describe_cause
+from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import LatencySummary
+from realtime.stream.processor_time import processor_seconds
 
 STAGE_NAMES = {
     "wait": "wait in the ring",
@@ -24,6 +28,8 @@ STAGE_NAMES = {
 }
 """The stages of a frame, in order, and what the tab calls them."""
 LEFT_OUT = ("pipeline behind", "recorder first")
+MEASURED_S = 1.0
+"""The shortest span over which the load is measured."""
 _FEW = 30
 """Frames needed before a verdict."""
 _SHOWN = ("source", "engine", "device", "seconds", "captured", "analysed")
@@ -32,24 +38,52 @@ _SHOWN = ("source", "engine", "device", "seconds", "captured", "analysed")
 def build_health_routes(session: LiveSession) -> APIRouter:
     """Return the route `/live/health`: the state of `session` and the machine as JSON values."""
     router = APIRouter()
-    process = psutil.Process()
-    process.cpu_percent()  # the first calls only start the measurement
-    psutil.cpu_percent()
-    lock = threading.Lock()
+    load = MachineLoad()
 
     @router.get("/live/health")
     def health() -> dict[str, Any]:
-        with lock:
-            cores, busy = process.cpu_percent() / 100, psutil.cpu_percent()
-        machine = {
-            "cores": cores,
-            "cores_all": psutil.cpu_count(),
-            "memory_mb": process.memory_info().rss / 1e6,
-            "machine_percent": busy,
-        }
-        return {**describe_health(session.snapshot()), **machine}
+        return {**describe_health(session.snapshot()), **load.read()}
 
     return router
+
+
+class MachineLoad:
+    """The load on the machine, measured over a second or more: several pages may ask at once. Any
+    thread."""
+
+    def __init__(
+        self,
+        now: Callable[[], float] = monotonic_s,
+        machine: Callable[[], tuple[float, float]] = processor_seconds,
+    ) -> None:
+        self._now, self._machine = now, machine
+        self._process = psutil.Process()
+        self._lock = threading.Lock()
+        self._before = self._times()
+        self._figures: dict[str, float | None] = {"cores": None, "machine_percent": None}
+
+    def read(self) -> dict[str, float | None]:
+        """Return `cores` that this program uses of `cores_all`, `memory_mb` that it takes, and
+        `machine_percent`, the share of all processors that is busy. None: not known yet, or the
+        system does not count it."""
+        with self._lock:
+            times = self._times()
+            wall_s, own_s, busy_s, passed_s = (
+                b - a for a, b in zip(self._before, times, strict=True)
+            )
+            if wall_s >= MEASURED_S:
+                self._before = times
+                busy = 100 * busy_s / passed_s if passed_s > 0 else None
+                self._figures = {"cores": own_s / wall_s, "machine_percent": busy}
+            return {
+                **self._figures,
+                "cores_all": psutil.cpu_count(),
+                "memory_mb": self._process.memory_info().rss / 1e6,
+            }
+
+    def _times(self) -> tuple[float, float, float, float]:
+        own = self._process.cpu_times()
+        return (self._now(), own.user + own.system, *self._machine())
 
 
 def describe_health(snapshot: Snapshot) -> dict[str, Any]:
@@ -72,7 +106,7 @@ def describe_health(snapshot: Snapshot) -> dict[str, Any]:
         "verdict": verdict,
         "fps": snapshot.fps_measured,
         **{name: getattr(snapshot, name) for name in _SHOWN},
-        "dropped": dict(snapshot.dropped),
+        "dropped": {describe_cause(cause): n for cause, n in snapshot.dropped.items()},
         "spans": [span for span in spans if span["n"]],
     }
 
@@ -85,14 +119,21 @@ def judge_speed(snapshot: Snapshot) -> tuple[str, str]:
     rate = f"{snapshot.fps_measured:.1f} fps"
     behind = sum(snapshot.dropped.get(cause, 0) for cause in LEFT_OUT)
     if behind:
-        return "red", f"Behind: at {rate}, {behind} of {snapshot.captured} frames were skipped"
+        return "red", (
+            f"Too slow: at {rate}, {behind} of {snapshot.captured} frames were left out of the "
+            "analysis"
+        )
     has_ms = 1e3 / snapshot.fps_measured
     if late.p99 > has_ms:
         return "amber", (
-            f"Late: at {rate} a frame has {has_ms:.1f} ms, and one in a hundred takes more than "
-            f"{late.p99:.1f} ms"
+            f"Too slow: at {rate}, 1 % of frames take over {_round_ms(late.p99)} ms "
+            f"({_round_ms(has_ms)} ms available)"
         )
-    return "green", f"Keeps up with {rate}: 99 of 100 results come within {late.p99:.1f} ms"
+    return "green", f"Keeps up with {rate}: 99 % of results come within {_round_ms(late.p99)} ms"
+
+
+def _round_ms(ms: float) -> str:
+    return f"{ms:.1f}" if ms < 10 else f"{ms:.0f}"
 
 
 def _span(

@@ -23,6 +23,7 @@ from realtime.results.overlay import describe_frame, draw_heat, finite
 from realtime.results.results import SignalAt
 from realtime.results.snapshot import Snapshot
 from realtime.review.motion_lanes import LANES, find_lane
+from realtime.sessions.ledger import describe_cause
 from realtime.spotting.motion import FLAGS, REGIONS
 from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import LatencySummary
@@ -162,7 +163,7 @@ def make_status(
         "start_s": start_s,
         "asked": {"width": config.width, "height": config.height, "fps": config.fps},
         "fps": snapshot.fps_measured,
-        "dropped": dict(snapshot.dropped),
+        "dropped": {describe_cause(cause): n for cause, n in snapshot.dropped.items()},
         "frame_to_result": asdict(snapshot.frame_to_result),
         "decision": asdict(snapshot.decision),
         "painted": asdict(painted),

@@ -24,7 +24,9 @@ from realtime.review.session_sound import LANE_DB, SessionSound, open_sound
 from realtime.sessions.coder_edits import Edit
 from realtime.sessions.export_rows import find_questions, marker_rows
 from realtime.sessions.folder import DOCUMENT, SessionFolder
-from realtime.sessions.reader import Session, open_session
+from realtime.sessions.ledger import describe_cause
+from realtime.sessions.markers import KIND_WORDS
+from realtime.sessions.reader import UNFINISHED, Session, open_session
 from realtime.ui.failures import report_failure
 
 KEPT_SESSIONS = 2
@@ -68,13 +70,17 @@ class OpenSession:
             "sound": None if self._sound is None else {"quiet_db": LANE_DB},
             "labels": {"Classes": list(classes), "Emotions": EMOTIONS, "Neither": (UNCLEAR,)},
             "action_units": {unit: units[unit].name for unit in ACTION_UNITS},
-            "markers": list(marker_rows(session)),
+            "markers": [
+                row | {"words": row["note"] or row["name"] or KIND_WORDS[row["kind"]]}
+                for row in marker_rows(session)
+            ],
             "questions": [asdict(question) for question in find_questions(session)],
             "gaps": [
-                {"start_s": self.seconds(a), "end_s": self.seconds(b), "why": why}
+                {"start_s": self.seconds(a), "end_s": self.seconds(b), "why": describe_cause(why)}
                 for a, b, why in session.gaps()
             ],
             "coders": list_coders(session.folder),
+            "deletion_interrupted": session.deletion_interrupted,
         }
 
     def edit(self, edit: Edit, kind: Kind, program: Event | None) -> dict[str, Any]:
@@ -168,7 +174,8 @@ class SessionStore:
             folder = SessionFolder(path)
             try:
                 document = folder.read_document()
-                values = {key: clean_line(str(document[key])) for key in _LISTED}
+                values: dict[str, Any] = {key: clean_line(str(document[key])) for key in _LISTED}
+                values["unfinished"] = document["state"] in UNFINISHED
                 found.append({"name": name, **values, "coders": folder.coders()})
             except Exception as error:
                 found.append({"name": name, "started_utc": "", "error": report_failure(error)})

@@ -19,10 +19,12 @@ from realtime.results.clips import CONTEXT_S
 from realtime.results.replay import LARGEST_FACTOR, Replay
 from realtime.review.coding import apply_edits, read_coder
 from realtime.review.session_report import make_report
+from realtime.sessions.export_rows import name_files, name_session
 from realtime.sessions.exported_copies import ForgottenCopies, forget_copies
 from realtime.sessions.folder import hold
 from realtime.sessions.reader import Session
 from realtime.sessions.recover import recover
+from realtime.ui.downloads import NO_STORE, answer_file, answer_zip, attachment, find_export
 from realtime.ui.event_pictures import Replays, answer_jpeg, answer_replay, describe_replay
 from realtime.ui.failures import error_as_404, error_as_answer
 from realtime.ui.messages import Text
@@ -123,9 +125,10 @@ def build_review_routes(root: Path) -> APIRouter:
 
     @router.get("/{name}/report.html")
     @error_as_404
-    def report_page(name: str, coder: str = "") -> Response:
-        page = make_report(_as_coded_by(store.open(name).session, coder))
-        return Response(page, media_type="text/html", headers={"Cache-Control": "no-store"})
+    def report_page(name: str, coder: str = "", save: bool = False) -> Response:
+        session = _as_coded_by(store.open(name).session, coder)
+        headers = attachment(f"{name_files(session)}_report.html") if save else NO_STORE
+        return Response(make_report(session), media_type="text/html", headers=headers)
 
     @router.post("/{name}/export")
     @error_as_answer
@@ -134,6 +137,17 @@ def build_review_routes(root: Path) -> APIRouter:
         out = export_folder(session)
         files = [path.relative_to(out).as_posix() for path in export(session, [request.to], out)]
         return {"folder": str(out), "files": files}
+
+    @router.get("/{name}/exported/{file:path}")
+    @error_as_404
+    def exported(name: str, file: str) -> Response:
+        return answer_file(find_export(export_folder(store.open(name).session), file))
+
+    @router.get("/{name}/exported.zip")
+    @error_as_404
+    def exported_zip(name: str, file: Annotated[list[str], Query()]) -> Response:
+        session = store.open(name).session
+        return answer_zip(export_folder(session), file, f"{name_session(session)}.zip")
 
     add_coding_routes(router, store)
     return router

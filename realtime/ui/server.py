@@ -4,17 +4,20 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 import threading
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from ipaddress import ip_address
 
+import psutil
 import uvicorn
 from fastapi import FastAPI
 
 from model.errors import InputError
-from realtime.config import LiveConfig
+from realtime.config import LiveConfig, is_loopback
 from realtime.live import LiveSession
 from realtime.sources.browser import MAX_JPEG_BYTES
 from realtime.ui.calibration import Calibrator
@@ -23,6 +26,7 @@ from realtime.ui.page import build_app
 from realtime.ui.sockets import FRAME_HEADER
 
 SHUTDOWN_S = 3
+EVERY_ADDRESS = ("0.0.0.0", "::")
 
 
 def serve(config: LiveConfig, calibrator: Calibrator | None = None) -> None:
@@ -39,6 +43,10 @@ def serve(config: LiveConfig, calibrator: Calibrator | None = None) -> None:
         server = build_server(session, config, calibrator)
         with session:
             print(f"FMANet Live: {address}   (Ctrl-C ends it)", flush=True)
+            for other in list_addresses(config, listener):
+                print(f"from other devices: {other}", flush=True)
+            if warning := warn_unencrypted(config):
+                print(f"warning: {warning}", file=sys.stderr)
             if config.open_browser:
                 # The listener queues the request until the server is up. In a thread: a terminal
                 # browser, all that some servers have, blocks its caller until it is closed.
@@ -122,6 +130,44 @@ def open_listener(host: str, port: int) -> socket.socket:
 
 def make_page_address(config: LiveConfig, listener: socket.socket) -> str:
     """Return the page's address for a browser on this machine."""
+    host = "localhost" if config.host in EVERY_ADDRESS else config.host
+    return _format_address(config, listener, host)
+
+
+def list_addresses(
+    config: LiveConfig, listener: socket.socket, machine: Iterable[str] | None = None
+) -> list[str]:
+    """Return the page's addresses for browsers on other devices, if it listens on every address of
+    this machine; otherwise none. `machine`: the machine's addresses; None: ask the system."""
+    if config.host not in EVERY_ADDRESS:
+        return []
+    found = map(ip_address, _machine_addresses() if machine is None else machine)
+    family = ip_address(config.host).version
+    hosts = [
+        str(a) for a in found if a.version == family and not (a.is_loopback or a.is_link_local)
+    ]
+    return [_format_address(config, listener, host) for host in hosts]
+
+
+def warn_unencrypted(config: LiveConfig) -> str | None:
+    """Return a warning if passwords and pictures leave this machine unencrypted; otherwise None."""
+    if config.tls_cert is not None or is_loopback(config.host):
+        return None
+    return (
+        "without --tls-cert and --tls-key the password and the pictures of the face can be read by "
+        "others in this network"
+    )
+
+
+def _machine_addresses() -> Iterator[str]:
+    states = psutil.net_if_stats()
+    for name, addresses in psutil.net_if_addrs().items():
+        if name in states and states[name].isup:
+            for each in addresses:
+                if each.family in (socket.AF_INET, socket.AF_INET6):
+                    yield each.address.partition("%")[0]  # without the name of the interface
+
+
+def _format_address(config: LiveConfig, listener: socket.socket, host: str) -> str:
     scheme = "http" if config.tls_cert is None else "https"
-    host = "localhost" if config.host in ("0.0.0.0", "::") else config.host
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"

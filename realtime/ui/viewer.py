@@ -35,6 +35,8 @@ from realtime.ui.messages import (
 
 IN_FLIGHT = 2
 STATUS_S = 0.5
+PLAYED = ("file", "folder", "session", "loop")
+"""Kinds of source that are played, not live."""
 PLOT_S = 15.0
 """Length of the plot that a new viewer starts with."""
 RECENT = 16
@@ -246,7 +248,12 @@ class Viewer:
         status = make_status(
             snapshot,
             session.config,
-            badge=choose_badge(snapshot, state, session.recording()),
+            badge=choose_badge(
+                snapshot,
+                state,
+                session.recording(),
+                kind="" if source is None else source.info.kind,
+            ),
             kind="" if source is None else source.info.kind,
             start_s=self._start_s or 0.0,
             painted=self._painted.summary(),
@@ -280,9 +287,13 @@ class Viewer:
 
 
 def choose_badge(
-    snapshot: Snapshot, source_state: str | None, recording: RecordingStatus | None
+    snapshot: Snapshot,
+    source_state: str | None,
+    recording: RecordingStatus | None,
+    *,
+    kind: str = "",
 ) -> str:
-    """Return the text of the page's badge."""
+    """Return the text of the page's badge. `kind`: of the source."""
     if snapshot.state != "running":
         return snapshot.state.upper()
     if source_state == "reconnecting":
@@ -290,5 +301,5 @@ def choose_badge(
     if not snapshot.captured:
         return "WAITING"
     if recording is None:
-        return "LIVE"
+        return "PLAYING" if kind in PLAYED else "LIVE"
     return "NOT RECORDING" if recording.failure else "REC"

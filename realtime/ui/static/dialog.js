@@ -67,7 +67,7 @@ export class EventDialog {
                 make("div", {}, make("h3", {}, "Classes"), bars(event.probabilities)),
                 make("div", {}, make("h3", {}, "Action units"), allUnits(event.action_units)),
               ]),
-          make("div", {}, make("h3", {}, "Why"), make("p", {}, why(event))),
+          make("div", {}, make("h3", {}, "Evidence"), make("p", {}, why(event))),
         ),
       ],
     );
@@ -81,7 +81,7 @@ function summary(event, startS) {
   const words = [clockTime(event.apex_s - startS), event.kind === "macro" ? "macro-expression" : "micro-expression"];
   if (event.offset_s !== null) words.push(ms(event.offset_s - event.onset_s));
   if (event.state === "early") words.push("not over yet");
-  if (event.state === "withdrawn") words.push("withdrawn");
+  if (event.state === "withdrawn") words.push("discarded");
   return words.join(" · ");
 }
 

@@ -57,7 +57,7 @@ export class EventList {
       "button",
       { type: "button", disabled: gone ? "" : null, style: { "--label": labelColour(event.label) } },
       make("span", { class: "fl-when" }, clockTime(event.apex_s - this.startS)),
-      make("span", { class: "fl-name" }, gone ? "Withdrawn" : name(event)),
+      make("span", { class: "fl-name" }, gone ? "Discarded" : name(event)),
       make("span", { class: "fl-how" }, describe(event)),
       gone ? event.reason : bars(event.probabilities),
       units(event.action_units),

@@ -6,6 +6,7 @@ import { watchVisible } from "./tab.js";
 const EVERY_MS = 1000;
 const LOWEST_MS = 0.1;
 const DECADES = 4;
+const UNKNOWN = "not available";
 
 /** Start the tab inside `root`, the element of health.html. */
 export function mount(root) {
@@ -60,13 +61,14 @@ function row(span) {
 }
 
 function facts(health) {
-  const dropped = Object.entries(health.dropped).map(([cause, n]) => `${n} ${cause}`);
+  const dropped = Object.entries(health.dropped).map(([cause, n]) => `${n} (${cause})`);
+  const { cores, machine_percent: busy } = health;
   return {
-    Rate: health.fps === null ? "–" : `${health.fps.toFixed(1)} fps`,
+    Rate: health.fps === null ? UNKNOWN : `${health.fps.toFixed(1)} fps`,
     Frames: `${health.captured} captured, ${health.analysed} analysed`,
     Skipped: dropped.join(", ") || "none",
-    "This program": `${health.cores.toFixed(2)} of ${health.cores_all} cores`,
-    Machine: `${health.machine_percent.toFixed(0)} % busy`,
+    "This program": cores === null ? UNKNOWN : `${cores.toFixed(2)} of ${health.cores_all} cores`,
+    "All programs": busy === null ? UNKNOWN : `${busy.toFixed(0)} % of all cores`,
     Memory: `${health.memory_mb.toFixed(0)} MB`,
   };
 }

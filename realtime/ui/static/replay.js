@@ -8,7 +8,7 @@ const MARKUP = `
   <div class="fl-pair">
     <figure>
       <canvas data-part="original" width="256" height="256"></canvas>
-      <figcaption>As it was</figcaption>
+      <figcaption>Original</figcaption>
     </figure>
     <figure>
       <canvas data-part="magnified" width="256" height="256"></canvas>

@@ -7,6 +7,7 @@ import { Coding } from "./coding.js";
 import { clockTime, labelColour, make } from "./colours.js";
 import { showDialog } from "./dialog.js";
 import { showRows } from "./expression_list.js";
+import { Outputs } from "./outputs.js";
 import { labelWords, MOMENTS, Panel } from "./panel.js";
 import { Player } from "./player.js";
 import { Replay } from "./replay.js";
@@ -30,6 +31,7 @@ class Review {
   #player;
   #panel;
   #blind;
+  #outputs;
   #timeline = null;
   #coding = new Coding(
     // A redaction changes the places of frames, so each request says how many there were.
@@ -61,13 +63,11 @@ class Review {
     this.#ref("coder").addEventListener("input", () => this.#enableNote());
     this.#ref("recover").addEventListener("click", ({ target }) => this.#recover(target.value));
     this.#ref("compare").addEventListener("click", () => this.#compare());
-    this.#ref("report").addEventListener("click", async () => {
-      const address = new URL(`../review/${this.#address}/report.html`, import.meta.url);
-      address.searchParams.set("coder", this.#coder);
-      await this.#coding.flush();
-      if (this.#facts && this.#mayExport()) window.open(address, "_blank", "noopener");
+    this.#outputs = new Outputs((name) => this.#ref(name), this.#coding, {
+      ask: (path, body) => this.#ask(`${this.#address}/${path}`, body),
+      tell: (words, ...links) => this.#tell(words, ...links),
+      warn: (words) => this.#warn(words),
     });
-    this.#ref("export").addEventListener("change", ({ target }) => this.#export(target));
     for (const button of root.querySelectorAll("[data-step]")) {
       button.addEventListener("click", () => this.#player.step(Number(button.dataset.step)));
     }
@@ -105,10 +105,11 @@ class Review {
     this.#ref("notice").dataset.good = "no";
   }
 
-  /** Show `message` until there is another. */
-  #tell(message) {
+  /** Show `message`, and links after it, until there is another. */
+  #tell(message, ...links) {
     const line = this.#ref("notice");
-    Object.assign(line, { textContent: message, hidden: !message });
+    line.hidden = !message;
+    line.replaceChildren(message, ...links);
     line.dataset.good = "yes";
   }
 
@@ -135,16 +136,16 @@ class Review {
     const kept = this.#wanted || this.#name;
     this.#wanted = "";
     choice.replaceChildren(
-      ...found.sessions.map(({ name, started_utc: started, state, error }) => {
+      ...found.sessions.map(({ name, started_utc: started, unfinished, error }) => {
         const words = error ? `${name} (cannot be read)` : `${name} · ${started.slice(0, 16).replace("T", " ")}`;
-        const option = { value: name, "data-state": state ?? "" };
-        return make("option", option, state === "recording" ? `${words} (recording, or cut off)` : words);
+        const option = { value: name, "data-unfinished": unfinished ? "yes" : "no" };
+        return make("option", option, unfinished ? `${words} (recording, or cut off)` : words);
       }),
     );
     const none = this.#ref("none");
     none.hidden = found.sessions.length > 0;
     none.textContent = `No session in ${found.folder} yet: record one on the Study tab.`;
-    const open = found.sessions.find(({ name }) => name === kept) ?? found.sessions.find(({ state, error }) => !error && state !== "recording");
+    const open = found.sessions.find(({ name }) => name === kept) ?? found.sessions.find(({ unfinished, error }) => !error && !unfinished);
     if (!open) return;
     choice.value = open.name;
     if (open.name !== this.#name) await this.#open(open.name);
@@ -159,8 +160,7 @@ class Review {
     const facts = await this.#ask(`${encodeURIComponent(name)}/session`);
     if (turn !== this.#turn) return; // another was chosen meanwhile
     if (!facts) {
-      const cut = this.#ref("session").selectedOptions[0]?.dataset.state === "recording";
-      Object.assign(this.#ref("recover"), { hidden: !cut, value: name, textContent: `Recover ${name}` });
+      this.#offerRecovery(name, this.#ref("session").selectedOptions[0]?.dataset.unfinished === "yes");
       this.#ref("session").value = this.#name;
       return;
     }
@@ -171,6 +171,7 @@ class Review {
     this.#ref("desk").hidden = false;
     const base = new URL(`../review/${this.#address}/`, import.meta.url);
     this.#player.open(base, facts);
+    this.#outputs.open(base);
     this.#timeline = new Timeline(this.#ref("timeline"), this.#ref("overview"), base, facts, (s) => {
       this.#player.play(false);
       this.#player.go(this.#player.placeAt(s));
@@ -179,7 +180,14 @@ class Review {
     [this.#selected, this.#who] = [null, ""];
     Object.assign(this.#root.dataset, { open: name, sound: facts.sound ? "yes" : "no" });
     await this.#coding.open(this.#address, this.#coder);
-    if (turn === this.#turn) this.#player.go(0);
+    if (turn !== this.#turn) return;
+    this.#player.go(0);
+    this.#offerRecovery(name, facts.deletion_interrupted);
+    if (facts.deletion_interrupted) this.#warn(`A deletion in ${name} was interrupted: press Recover to finish it.`);
+  }
+
+  #offerRecovery(name, needed) {
+    Object.assign(this.#ref("recover"), { hidden: !needed, value: name, textContent: `Recover ${name}` });
   }
 
   async #recover(name) {
@@ -218,13 +226,13 @@ class Review {
   /** Whether the coder is known; warns if not. */
   #hasCoder() {
     if (this.#coder) return true;
-    this.#warn("First enter your code beside the session's name.");
+    this.#warn("Enter your coder code first (top left).");
     this.#ref("coder").focus();
     return false;
   }
 
   #enableNote() {
-    Object.assign(this.#ref("note"), { disabled: !this.#coder, placeholder: this.#coder ? "" : "first enter your code" });
+    Object.assign(this.#ref("note"), { disabled: !this.#coder, placeholder: this.#coder ? "" : "enter your coder code first" });
   }
 
   /** Change the chosen expression. */
@@ -314,12 +322,6 @@ class Review {
     if (this.#selected !== found.number) this.#choose(found.number);
   }
 
-  #mayExport() {
-    const { coder, blind } = this.#coding;
-    if (coder && blind) this.#warn(`${coder} codes blind, and this would show what the program found: first press Done coding blind.`);
-    return !coder || !blind;
-  }
-
   /** Play the chosen expression, or this moment, with the sound around it. */
   #hear() {
     const { place, nowS } = this.#player;
@@ -370,16 +372,6 @@ class Review {
     const heading = make("h2", {}, `${labelWords(one.label)}, ${clockTime(one.apex_s)}`);
     showDialog(this.#ref("dialog"), { class: "fl-sheet fl-magnified", style: { "--label": labelColour(one.label || null) } }, [heading], [this.#replay.element]);
     await this.#replay.load();
-  }
-
-  async #export(choice) {
-    const [to, coder, words] = [choice.value, this.#coder, choice.selectedOptions[0].text];
-    choice.value = "";
-    if (!this.#facts) return;
-    await this.#coding.flush();
-    this.#tell(`Writing ${words}…`);
-    const written = await this.#ask(`${this.#address}/export`, { to, coder });
-    if (written) this.#tell(`Written to ${written.folder}: ${written.files.join(", ")}`);
   }
 
   async #compare() {

@@ -17,6 +17,7 @@ export class StatusLine {
     source.classList.toggle("fl-warn", Boolean(status.message));
     const running = status.state === "running";
     this.#enable("start", !running && status.state !== "starting");
+    this.#root.querySelector('[data-do="start"]').textContent = status.state === "paused" ? "Resume" : "Start";
     this.#enable("pause", running);
     this.#enable("stop", running || status.state === "paused");
     this.#figures(status);
@@ -38,7 +39,7 @@ export class StatusLine {
   }
 
   #figures(s) {
-    const causes = Object.entries(s.dropped).map(([cause, n]) => `${cause} ${n}`);
+    const causes = Object.entries(s.dropped).map(([cause, n]) => `${n} (${cause})`);
     const figures = {
       rate: s.fps === null ? "–" : `${s.fps.toFixed(1)} fps`,
       picture: `${s.width} × ${s.height}`,

@@ -2,7 +2,7 @@
 
 import { clockTime, make } from "./colours.js";
 import { ProtocolEditor } from "./protocol_editor.js";
-import { Tab, fill, openTab } from "./tab.js";
+import { Tab, fill, linkTabs, openTab } from "./tab.js";
 
 const OPENED = "opened"; // stands for a protocol that was not saved here
 const QUIET_DB = -70;
@@ -150,7 +150,7 @@ class StudyTab extends Tab {
     this.#level(recording);
     if (!recording) return;
     tape.dataset.paused = recording.paused || recording.failure ? "yes" : "no";
-    const dropped = recording.dropped ? `, ${recording.dropped} dropped` : "";
+    const dropped = lost(recording);
     const sound = recording.sound ? ` · with sound: ${recording.sound}` : "";
     fill(tape, [
       make("i", { "aria-hidden": "true" }),
@@ -205,7 +205,7 @@ class StudyTab extends Tab {
           { "data-check": item, "data-good": good ? "yes" : "no" },
           make("i", { "aria-label": good ? "passed" : "failed" }),
           make("b", {}, item),
-          make("span", {}, text),
+          make("span", {}, ...linkTabs(text)),
         ),
       ),
     );
@@ -216,9 +216,9 @@ class StudyTab extends Tab {
     start.disabled = Boolean(missing);
     start.textContent = bad && !missing ? "Record anyway" : "Record";
     this.ref("missing").textContent =
-      missing || (bad ? "Red items are stored with the session as warnings." : "");
+      missing || (bad ? "Red items will be kept as warnings." : "");
     this.ref("last").textContent = last
-      ? `Recorded: ${last.frames} frames, ${last.dropped} dropped, in ${last.folder}. ${last.failure}`
+      ? `Recorded: ${last.frames} frames${lost(last)}, in ${last.folder}. ${last.failure}`
       : "";
     Object.assign(this.ref("review"), { hidden: !last?.name, value: last?.name ?? "" });
   }
@@ -268,6 +268,11 @@ class StudyTab extends Tab {
     parent.dataset.content = content;
     parent.replaceChildren(...children());
   }
+}
+
+/** How many frames are not in the video, in words; empty if all are. */
+function lost({ dropped, redacted }) {
+  return (dropped ? `, ${dropped} dropped` : "") + (redacted ? `, ${redacted} deleted` : "");
 }
 
 function plural(count, noun) {

@@ -1,6 +1,7 @@
 // What tabs share: visibility, requests, the picture, and a state that is polled while the tab is
 // visible.
 
+import { make } from "./colours.js";
 import { Stage } from "./stage.js";
 import { ViewSocket } from "./socket.js";
 
@@ -17,9 +18,13 @@ export function watchVisible(root, change) {
 
 /** Go to the tab of this name. */
 export function openTab(name) {
+  tabButton(name)?.click();
+}
+
+function tabButton(name) {
   // Gradio keeps a second, invisible row, whose buttons do nothing.
   const buttons = [...document.querySelectorAll('#tabs button:not([tabindex="-1"])')];
-  buttons.find(({ textContent }) => textContent.trim() === name)?.click();
+  return buttons.find(({ textContent }) => textContent.trim() === name);
 }
 
 /** The server's answer, to a POST of `body` if there is one. */
@@ -126,6 +131,17 @@ export class Tab {
   lose() {}
 
   find() {}
+}
+
+/** The parts of `text`, in which the name of a tab ("the Calibrate tab") opens it, if it is there. */
+export function linkTabs(text) {
+  return text.split(/([A-Z][a-z]+ tab)/).map((part) => {
+    const name = part.replace(/ tab$/, "");
+    if (name === part || !tabButton(name)) return part;
+    const link = make("button", { type: "button", class: "fl-link" }, part);
+    link.addEventListener("click", () => openTab(name));
+    return link;
+  });
 }
 
 /** Replace the children only when they differ, so that a selection stays. */

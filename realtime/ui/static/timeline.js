@@ -200,12 +200,12 @@ export class Timeline {
   }
 
   #drawMarkers({ ctx, height, x }) {
-    for (const { time_s: s, kind, name, note } of this.#facts.markers) {
+    for (const { time_s: s, kind, words } of this.#facts.markers) {
       if (kind.startsWith("question")) continue;
       const at = Math.round(x(s));
       ctx.fillStyle = this.#colours.quiet;
       ctx.fillRect(at, 16, 1, height - 16 - BOTTOM_PX);
-      write(ctx, note || name || kind, at + 4, 28, { font: SMALL });
+      write(ctx, words, at + 4, 28, { font: SMALL });
     }
   }
 
