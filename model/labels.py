@@ -19,6 +19,9 @@ ACTION_UNITS = (
 )
 """The units named beside a class: the whole catalogue except the blink, AU45."""
 
+EMOTIONS = ("anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
+"""The seven emotions that coders name beside the classes."""
+
 CLASS_OF_EMOTION = {
     "anger": "negative",
     "contempt": "negative",

@@ -15,7 +15,7 @@ from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.recording.plan import RecordPlan
 from realtime.results.event_lines import format_event
-from realtime.review.coding import add_edit
+from realtime.review.coding import add_edit, end_blind, undo_edit
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.line_file import LineFile
 from realtime.sessions.reader import open_session
@@ -41,7 +41,8 @@ READ = [
     "/live/events/1/1/replay.jpg?factor=3",
     "/live/review/S/session",
     "/live/review/S/coding?coder=C1",
-    "/live/review/S/motion?start_s=0&end_s=1&bins=9",
+    "/live/review/S/coding?coder=&look=true",
+    "/live/review/S/motion?start_s=0&end_s=1&bins=9&coder=C1",
     "/live/review/S/loudness?start_s=0&end_s=1&bins=9",
     "/live/review/S/sound.wav",
     "/live/review/S/frame/1.jpg",
@@ -135,5 +136,7 @@ def record_session(corpus: Path) -> Path:
         moments = stamps[10], stamps[21], stamps[30]
         add_edit(heard, coder, 1, verdict="accepted", moments=moments, label=label)
         add_edit(heard, coder, None, verdict="open", moments=moments, label=label, note="again")
+    undo_edit(heard, "C2")
+    end_blind(heard, "C1")
     heard.folder.path.rename(folder)
     return folder

@@ -27,6 +27,7 @@ _EDIT = {
     "apex": 2,
     "offset": 3,
     "label": "x",
+    "action_units": ["AU12L"],
     "frames": 75,
 }
 BODIES: dict[str, Any] = {
@@ -40,6 +41,7 @@ BODIES: dict[str, Any] = {
     **dict.fromkeys(["calibrate/begin/camera", "calibrate/begin/baseline"], _BEGIN),
     **{f"calibrate/{verb}": {} for verb in ("cancel", "use")},
     "review/S/edit": _EDIT,
+    **{f"review/S/{step}": {"coder": "C1", "frames": 75} for step in ("undo", "redo", "done")},
     "review/S/export": {"to": "csv", "coder": ""},
 }
 """What is posted, by the address below `/live/`."""

@@ -79,11 +79,14 @@ def _review(page: "Page", out: Path) -> list[Path]:
     page.locator(".fl-review [data-ref=coder]").blur()
     for number in (1, 2):
         page.locator(".fl-coding li button").nth(number - 1).click()
-        page.keyboard.press("Enter")
+        page.select_option(".fl-review [data-ref=label]", "positive")
         page.wait_for_function(
             "(n) => document.querySelectorAll('.fl-coding [data-verdict=accepted]').length === n",
             arg=number,
         )
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.click(".fl-review [data-ref=done]")
+    page.wait_for_selector(".fl-review[data-blind=no]")
     page.wait_for_function(
         "document.querySelector('[data-ref=film]').dataset.place"
         " === document.querySelector('[data-ref=place]').innerText.split(' ')[1]"

@@ -159,6 +159,7 @@ def test_an_analysis_is_a_session_without_questions(tmp_path: Path) -> None:
     assert (row["participant"], session.name) == ("clip", "clip")
     assert (row["onset_s"], row["duration_s"], row["label"]) == (1.0, 0.25, "positive")
     assert (row["probability"], row["p_negative"], row["track"]) == (0.75, 0.25, 0)
+    assert (row["action_units"], row["action_units_by"], row["blind"]) == ("AU12", "program", "")
     assert session.facts["lost"] == 2
     assert session.facts["face"] == pytest.approx(2 / 3)
     assert session.rates["whole session"]["micro"] == Rate(1, 30.0)

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import math
 import os
 import re
 import sys
@@ -26,21 +25,32 @@ from model.cli import exit_code
 from model.errors import InputError
 from model.records import Kind, Stamp
 from realtime.export.csv_parquet import format_cell
-from realtime.review.agreement import agree, cohen_kappa
-from realtime.review.coding import add_edit, apply_edits, find_kinds, list_expressions
+from realtime.review.agreement import agree
+from realtime.review.coding import (
+    add_edit,
+    apply_edits,
+    find_kinds,
+    list_expressions,
+)
 from realtime.review.motion_lanes import LANES, read_motion
 from realtime.review.quality import measure_quality
 from realtime.review.rates import OUTSIDE, WHOLE_SESSION, measure_rates, poisson_interval
 from realtime.review.recorded_frames import RecordedFrames
 from realtime.review.session_report import describe_methods, make_report
-from realtime.sessions.coder_edits import Edit, format_edit, parse_edit
+from realtime.sessions.coder_edits import (
+    ACTION_UNIT,
+    Edit,
+    format_edit,
+    parse_edit,
+)
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.reader import Session, open_session
 from realtime.sessions.recover import recover
 from realtime.sessions.redact import redact_span
 from realtime.sources import open_source
 from realtime.spotting.baseline_file import as_document
-from realtime.ui.review import _OpenSession, build_review_routes
+from realtime.ui.open_sessions import OpenSession
+from realtime.ui.review import build_review_routes
 
 edits = st.builds(
     Edit,
@@ -53,6 +63,9 @@ edits = st.builds(
     offset=stamps,
     label=st.text(),
     note=st.text(),
+    action_units=st.none() | st.lists(st.from_regex(ACTION_UNIT, fullmatch=True)).map(tuple),
+    serial=st.integers(0, 2**53),
+    blind=st.booleans(),
 )
 
 
@@ -151,7 +164,7 @@ def test_to_accept_an_expression_is_not_to_rename_it(session: Session) -> None:
     for coder in ("C1", "C2"):
         add_edit(found, coder, 1, verdict="accepted", moments=as_found(found), label="positive")
         assert [event.window.kind for event in apply_edits(found, coder).events] == ["micro"]
-    assert agree(found, "C1", "C2").frame_kappa == 1
+    assert agree(found, "C1", "C2").frames.value == 1
     later = replace(window.apex, index=window.apex.index + 1, time_s=window.apex.time_s + 1 / 30)
     span = (window.onset, later, as_found(found)[2])
     add_edit(found, "C1", 1, verdict="accepted", moments=span, label="positive")
@@ -180,7 +193,7 @@ def test_what_was_moved_goes_by_its_length(
 
 
 def test_a_moment_that_is_not_in_the_video_stays_where_it_was_found(recorded: Path) -> None:
-    opened = _OpenSession(recorded)
+    opened = OpenSession(recorded)
     between = Stamp(200, (opened.pictures.stamps[7].time_s + opened.pictures.stamps[8].time_s) / 2)
     shown = opened.pictures.nearest(between.time_s)
     assert opened.moment(shown, between) == between
@@ -268,46 +281,6 @@ def test_redaction_and_recovery_reach_the_edits_too(session: Session) -> None:
         file.write('{"coder": "C1", "utc"')
     recover(session.folder)
     assert len(path.read_text().splitlines()) == 1
-
-
-def test_agreement_is_counted(
-    session: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    number, (onset, apex, offset) = session.confirmed[0].number, as_found(session)
-    later = session.frames[apex.index + 1].stamp
-    for coder, moment, label in (("C1", apex, "positive"), ("C2", later, "negative")):
-        span = (onset, moment, offset)
-        add_edit(session, coder, number, verdict="accepted", moments=span, label=label)
-    alone = moments(session, 2, 4, 6)
-    add_edit(session, "C2", None, verdict="accepted", moments=alone, label="positive")
-    found = agree(session, "C1", "C2")
-    assert (found.matched, found.alone, found.decided) == (1, (0, 1), 1)
-    assert found.f1 == pytest.approx(2 / 3)
-    assert found.iou == 1
-    assert found.moment_ms == pytest.approx((0, 40, 0))
-    assert math.isnan(found.label_kappa)  # of one common expression
-    assert math.isnan(found.verdict_kappa)
-    assert 0 < found.frame_kappa < 1
-    same = agree(session, "C1", "C1")
-    assert (same.f1, same.frame_kappa) == (1, 1)
-    with pytest.raises(InputError, match="its coders: C1, C2"):
-        agree(session, "C1", "C3")
-    monkeypatch.setattr(sys, "argv", ["session", "agree", str(session.folder.path), "C1", "C2"])
-    assert exit_code(session_command.main) == 0
-    out = capsys.readouterr().out
-    assert "1 expressions in common" in out
-    assert "labels of those in common too few, or all alike" in out
-
-
-def test_kappa_is_that_of_the_textbooks() -> None:
-    # 2 by 2: 20 both yes, 15 both no, 5 and 10 apart: p_o 0.7, p_e 0.5.
-    pairs = [("y", "y")] * 20 + [("y", "n")] * 5 + [("n", "y")] * 10 + [("n", "n")] * 15
-    assert cohen_kappa(pairs) == pytest.approx(0.4)
-    assert cohen_kappa([(1, 1), (2, 2)] * 3) == 1
-    assert cohen_kappa([(1, 2), (2, 1)] * 3) == -1
-    assert math.isnan(cohen_kappa([]))
-    assert math.isnan(cohen_kappa([(1, 1)] * 9))
-    assert math.isnan(cohen_kappa([(1, 1), (2, 2)] * 2))  # too few
 
 
 def test_every_frame_can_be_reached_from_any_other(recorded: Path) -> None:

@@ -28,7 +28,14 @@ from realtime.results.value_checks import FURTHEST_MS, FURTHEST_S, MAX_WHOLE
 from realtime.session import main
 from realtime.sessions.audit import TERMINAL
 from realtime.sessions.clock_anchors import take_anchor
-from realtime.sessions.coder_edits import Edit, format_edit, parse_edit
+from realtime.sessions.coder_edits import (
+    CoderStep,
+    Edit,
+    format_edit,
+    format_step,
+    parse_edit,
+    parse_step,
+)
 from realtime.sessions.exported_copies import note_copies
 from realtime.sessions.folder import FORMAT, SessionFolder, create_folder
 from realtime.sessions.ledger import LEDGER_HEADER, LedgerLine, parse_line
@@ -144,6 +151,7 @@ def test_damaged_lines_are_left_out(line: str) -> None:
     assert parse_event(line) is None
     assert parse_marker(line) is None
     assert parse_edit(line) is None
+    assert parse_step(line) is None
 
 
 EVENT = format_event(
@@ -157,7 +165,9 @@ EVENT = format_event(
     )
 )
 MARKER = format_marker(Marker("redact", "s", "", 1.0, 2.0, "2026-01-01T00:00:00+00:00", 3.0))
-EDIT = format_edit(Edit("C1", "", -1, "open", Stamp(1, 0.1), Stamp(2, 0.2), Stamp(3, 0.3), "x"))
+MOMENTS = (Stamp(1, 0.1), Stamp(2, 0.2), Stamp(3, 0.3))
+EDIT = format_edit(Edit("C1", "", -1, "open", *MOMENTS, "x", "", ("AU4",), serial=1, blind=True))
+STEP = format_step(CoderStep("C1", "", "undo", 1))
 WRONG = (None, [], {}, "x", True, math.nan, 10**400, [1, math.inf], [math.inf, 1], [1])
 
 
@@ -166,7 +176,12 @@ WRONG = (None, [], {}, "x", True, math.nan, 10**400, [1, math.inf], [math.inf, 1
     [
         (EVENT, parse_event, {"regions": ([], {}, "x")}),
         (MARKER, parse_marker, {"name": ("x",), "note": ("x",), "utc": ("x",), "until_s": (None,)}),
-        (EDIT, parse_edit, dict.fromkeys(("coder", "utc", "label", "note"), ("x",))),
+        (
+            EDIT,
+            parse_edit,
+            dict.fromkeys(("coder", "utc", "label", "note"), ("x",)) | {"action_units": (None, [])},
+        ),
+        (STEP, parse_step, dict.fromkeys(("coder", "utc"), ("x",))),
     ],
 )
 def test_a_line_of_which_a_value_is_of_another_kind_is_left_out(
@@ -180,6 +195,8 @@ def test_a_line_of_which_a_value_is_of_another_kind_is_left_out(
     for name in whole:
         for value in WRONG:
             if value in {**texts, **empty, **allowed}.get(name, ()) and value is not True:
+                continue
+            if value is whole[name]:
                 continue
             if name in ("score", "emitted_s") and value is math.nan:
                 continue  # not known

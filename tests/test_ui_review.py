@@ -18,6 +18,7 @@ from realtime.review.coding import list_expressions
 from realtime.sessions.markers import Marker, format_marker
 from realtime.sessions.reader import open_session
 
+NOTICE = "document.querySelector('.fl-review [data-ref=notice]')"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
@@ -70,6 +71,7 @@ def test_a_session_is_coded_on_the_page(page: Page, tmp_path: Path) -> None:
         page.click(".fl-coding li button")
         page.keyboard.press("ArrowRight")
         page.keyboard.press("a")
+        page.select_option(".fl-review [data-ref=label]", "positive")
         page.wait_for_selector(".fl-coding li[data-verdict=accepted]")
     page.select_option(".fl-review [data-ref=label]", "surprise")
     page.wait_for_function("document.querySelector('.fl-coding li b').innerText === 'Surprise'")
@@ -91,6 +93,11 @@ def test_a_session_is_coded_on_the_page(page: Page, tmp_path: Path) -> None:
     )
     page.keyboard.press("Escape")
     page.select_option(".fl-review [data-ref=export]", "csv")
+    page.wait_for_function(f"{NOTICE}.innerText.includes('C2 codes blind')")
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.click(".fl-review [data-ref=done]")
+    page.wait_for_selector(".fl-review[data-blind=no]")
+    page.select_option(".fl-review [data-ref=export]", "csv")
     with page.expect_download() as saved:
         page.click(".fl-review [data-ref=notice] a:text('_events.csv')")
     name = saved.value.suggested_filename
@@ -103,7 +110,7 @@ def test_a_session_is_coded_on_the_page(page: Page, tmp_path: Path) -> None:
     with page.expect_popup() as opened:
         page.click(".fl-review [data-ref=report]")
     opened.value.wait_for_load_state()
-    assert "reviewed by C2" in opened.value.inner_text("body")
+    assert "reviewed by C2 (blind)" in opened.value.inner_text("body")
     opened.value.close()
     with page.expect_download() as saved:
         page.click(".fl-review [data-ref=notice] a:text('Download')")
@@ -119,6 +126,78 @@ def test_a_session_is_coded_on_the_page(page: Page, tmp_path: Path) -> None:
         False,
         "surprise",
     )
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_a_coder_is_blind_until_done(page: Page, tmp_path: Path) -> None:
+    first = ".fl-coding li[data-number='1']"
+    label = f'document.querySelector("{first} b")?.innerText'
+    page.wait_for_function(f"{label} === 'No label yet'")
+    page.fill(".fl-review [data-ref=coder]", "C1")
+    page.locator(".fl-review [data-ref=coder]").blur()
+    page.wait_for_function(
+        "document.querySelector('.fl-review [data-ref=blind]').innerText.includes('C1 codes blind')"
+    )
+    page.click(f"{first} button")
+    assert page.locator(".fl-review [data-ref=program]").is_hidden()
+    page.keyboard.press("Enter")  # accept what?
+    page.wait_for_function(f"{NOTICE}.innerText.includes('needs a label')")
+    page.wait_for_selector(".fl-review [data-ref=label]:focus")
+    page.select_option(".fl-review [data-ref=label]", label="Another…")
+    page.wait_for_selector(".fl-review [data-ref=own]:focus")
+    page.keyboard.type("a smirk")
+    page.keyboard.press("Enter")
+    page.wait_for_function(f"{label} === 'A smirk'")
+    page.wait_for_selector(f"{first}[data-verdict=accepted]")
+    for unit, clicks in (("AU12", 2), ("AU1", 4)):
+        for _ in range(clicks):
+            page.click(f".fl-units [data-unit={unit}]")
+    page.focus(".fl-units [data-unit=AU4]")
+    page.keyboard.press("Space")  # a focused button is pressed; the film does not play
+    units = "document.querySelector('.fl-review [data-ref=units-words]').innerText"
+    page.wait_for_function(f"{units} === 'AU4 AU12L'")
+    # Ctrl+Z goes back step by step, Ctrl+Shift+Z forth again.
+    page.wait_for_selector(".fl-units [data-unit=AU4]:focus")
+    assert page.inner_text(".fl-review [data-ref=play]") == "Play"
+    for _ in range(7):
+        page.keyboard.press("Control+z")
+    page.wait_for_function(f"{units}.startsWith('not coded')")
+    page.wait_for_function(f"{label} === 'A smirk'")
+    page.keyboard.press("Control+z")
+    page.wait_for_function(f"{label} === 'No label yet'")
+    assert page.is_disabled(".fl-review [data-ref=undo]")
+    for _ in range(8):
+        page.keyboard.press("Control+Shift+Z")
+    page.wait_for_function(f"{units} === 'AU4 AU12L'")
+    page.wait_for_selector(".fl-review [data-ref=redo]:disabled")
+    page.click(".fl-review [data-ref=undo]")
+    page.wait_for_selector(".fl-review [data-ref=redo]:enabled")
+    page.click(".fl-review [data-ref=redo]")
+    page.wait_for_selector(".fl-review [data-ref=redo]:disabled")
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.click(".fl-review [data-ref=done]")
+    assert page.get_attribute(".fl-review", "data-blind") == "yes"
+    with page.expect_request("**/motion?*coder=C1*"):
+        page.once("dialog", lambda dialog: dialog.accept())
+        page.click(".fl-review [data-ref=done]")
+    page.wait_for_selector(".fl-review[data-blind=no]")
+    page.wait_for_selector(".fl-review [data-ref=program]:visible")
+    assert "Program: " in page.inner_text(".fl-review [data-ref=program]")
+    assert page.is_disabled(".fl-review [data-ref=undo]")
+    session = open_session(tmp_path / "sessions" / "P07")
+    (coded,) = list_expressions(session, "C1")
+    assert (coded.label, coded.action_units) == ("a smirk", ("AU4", "AU12L"))
+    assert coded.blind
+    page.fill(".fl-review [data-ref=coder]", "")
+    page.locator(".fl-review [data-ref=coder]").blur()
+    page.wait_for_selector(".fl-review[data-blind=yes]")
+    page.click(".fl-review [data-ref=done]")
+    page.wait_for_selector(".fl-review[data-blind=no]")
+    program = session.confirmed[0].prediction
+    assert program is not None
+    named = "No clear expression" if program.label == "unclear" else program.label.title()
+    page.wait_for_function(f"{label} === '{named}'")
 
 
 @pytest.mark.browser
@@ -218,6 +297,9 @@ def test_what_was_said_to_a_coder_goes_once_it_is_heeded(page: Page) -> None:
     page.keyboard.press("ArrowRight")  # a frame, not another label
     page.wait_for_function(f"Number({place}) === {at} + 1")
     assert page.input_value(".fl-review [data-ref=label]") == "surprise"
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.click(".fl-review [data-ref=done]")
+    page.wait_for_selector(".fl-review[data-blind=no]")
     page.select_option(".fl-review [data-ref=export]", "boris")
     page.wait_for_function("document.querySelector('.fl-review [data-good=yes]')")
     page.wait_for_function(
@@ -252,6 +334,8 @@ def test_a_quick_coder_loses_nothing(page: Page, tmp_path: Path) -> None:
             for (let i = 0; i < 4; i++) press("ArrowRight");
             press("f");
             type("both brows");
+            ref("label").value = "anger";
+            ref("label").dispatchEvent(new Event("change", { bubbles: true }));
             document.querySelector(".fl-review .fl-yes").click();
             document.querySelector(".fl-coding li[data-number='-1'] button").click();
             type("a yawn");

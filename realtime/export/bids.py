@@ -30,7 +30,15 @@ BIDS_COLUMNS: dict[str, str] = {
     "value": "label of an expression, name of a question or a marker",
     **{
         name: EVENT_COLUMNS[name]
-        for name in ("apex_s", "probability", "action_units", "score", "question")
+        for name in (
+            "apex_s",
+            "probability",
+            "action_units",
+            "action_units_by",
+            "score",
+            "question",
+            "blind",
+        )
     },
     "note": "free text",
 }
@@ -39,9 +47,9 @@ Facial expressions in recorded sessions, found by FMANet Live. If the name of a 
 desc-<code>, the coder of that code reviewed them.
 
 Each session has a table of events under sub-<code>/ses-<start>/beh: micro- and macro-expressions
-with onset and duration in seconds of the session's video, the class that a network gave them, the
-questions that were asked, and markers. The JSON file of the same name describes the columns, the
-recording, and the network.
+with onset and duration in seconds of the session's video, the class that a network gave them or
+the label of the coder, the questions that were asked, and markers. The JSON file of the same name
+describes the columns, the recording, and the network.
 
 The recordings themselves are not part of this data set: BIDS has no rules for them yet (BEP047).
 """

@@ -26,7 +26,7 @@ def main() -> None:
                 print(write_session_report(folder, options.out, options.coder))
             else:
                 found = agree(open_session(folder), options.first, options.second)
-                print("\n".join(describe_agreement(found)))
+                print("\n".join(f"{name}: {words}" for name, words in describe_agreement(found)))
     except OSError as error:
         raise InputError(f"{error.filename or folder}: {error.strerror}") from None
 

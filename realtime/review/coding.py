@@ -5,20 +5,33 @@ and the expressions that the coder added.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from model.errors import InputError
+from model.labels import CLASSES, EMOTIONS, UNCLEAR
 from model.records import MICRO_S, Event, Kind, Prediction, Stamp, Window
 from model.text import clean_line
 from realtime.sessions.clock_anchors import format_utc
-from realtime.sessions.coder_edits import Edit, Verdict, format_edit, parse_edit
+from realtime.sessions.coder_edits import (
+    ACTION_UNIT,
+    CoderStep,
+    Edit,
+    EditHistory,
+    StepName,
+    Verdict,
+    format_edit,
+    format_step,
+    read_history,
+)
 from realtime.sessions.document_check import PARTICIPANT
 from realtime.sessions.folder import SessionFolder, hold
 from realtime.sessions.line_file import LineFile, read_lines
 from realtime.sessions.reader import Session
 
 MAX_TEXT = 500
+_LABELS = (*CLASSES, *EMOTIONS, UNCLEAR)
+"""The labels that the page offers; others are free, but these are spelled in one way."""
 _ROUNDING_S = 1e-3  # containers round the times of frames to this
 
 
@@ -32,25 +45,42 @@ def check_coder(coder: str) -> str:
     return coder
 
 
-def read_edits(folder: SessionFolder, coder: str) -> tuple[Edit, ...]:
-    """Return all edits of `coder` in the session, in order."""
-    lines = read_lines(folder.edits(check_coder(coder)))
-    return tuple(filter(None, map(parse_edit, lines)))
+def read_coder(folder: SessionFolder, coder: str) -> EditHistory:
+    """Return what `coder` did in the session; without a code, nothing."""
+    if not coder:
+        return EditHistory()
+    return read_history(read_lines(folder.edits(check_coder(coder))))
 
 
-def check_reviewed(folder: SessionFolder, coder: str) -> None:
-    """Raise `InputError` if `coder` has made no edit."""
-    if not folder.edits(check_coder(coder)).exists():
-        known = ", ".join(folder.coders()) or "none"
+def list_coders(folder: SessionFolder) -> list[str]:
+    """Return the codes of the coders who made an edit; a code that is no code is left out."""
+    codes = filter(PARTICIPANT.fullmatch, folder.coders())
+    return [coder for coder in codes if read_coder(folder, coder).edits]
+
+
+def check_reviewed(folder: SessionFolder, coder: str) -> EditHistory:
+    """Return what `coder` did. Raises `InputError` if the coder has made no edit."""
+    history = read_coder(folder, check_coder(coder))
+    if not history.edits:
+        known = ", ".join(list_coders(folder)) or "none"
         raise InputError(f"coder {coder} has not reviewed {folder.path}; its coders: {known}")
+    return history
 
 
-def list_expressions(session: Session, coder: str) -> tuple[Edit, ...]:
+def list_expressions(session: Session, coder: str, *, look: bool = False) -> tuple[Edit, ...]:
     """Return every expression as `coder` coded it, in order of onset: each confirmed event, `open`
-    if the coder did not edit it, and what the coder added."""
+    if the coder did not edit it, and what the coder added. What the coder has not named has the
+    program's label; if the coder codes blind, it has none. `look`: show the program's labels all
+    the same."""
+    history = read_coder(session.folder, coder)
+    shown = look or history.sees_program
     expressions = {event.number: _edit_of(event, coder) for event in session.confirmed}
-    for edit in read_edits(session.folder, coder):
-        if edit.number in expressions or edit.number < 0:
+    labels = {number: found.label if shown else "" for number, found in expressions.items()}
+    expressions = {n: replace(found, label=labels[n]) for n, found in expressions.items()}
+    for edit in history.edits:
+        if edit.number in labels:
+            expressions[edit.number] = replace(edit, label=edit.label or labels[edit.number])
+        elif edit.number < 0:
             expressions[edit.number] = edit
     return tuple(sorted(expressions.values(), key=lambda edit: edit.onset.time_s))
 
@@ -64,38 +94,101 @@ def add_edit(
     moments: tuple[Stamp, Stamp, Stamp],
     label: str,
     note: str = "",
+    action_units: Sequence[str] | None = None,
 ) -> Edit:
     """Append the coder's edit of event `number`; None adds an expression. `moments`: the stamps of
-    onset, apex and offset, frames of the session. Raises `InputError` if there is no such event,
-    the moments are out of order, or another program is changing the session."""
-    known = {edit.number for edit in list_expressions(session, coder)}
-    if number is not None and number not in known:
-        raise InputError(f"event {number}: the session has no event of that number")
+    onset, apex and offset, frames of the session. `label`: empty if the coder has not named it yet.
+    `action_units`: see `Edit`. Raises `InputError` if there is no such event, an accepted
+    expression has no label, the moments are out of order, an action unit does not look like one, or
+    another program is changing the session."""
     onset, apex, offset = moments
     if not onset.time_s <= apex.time_s <= offset.time_s or onset == offset:
         raise InputError("onset, apex and offset must be in this order: move the others first")
     label, note = clean_line(label), clean_line(note)
-    if not label or max(len(label), len(note)) > MAX_TEXT:
-        raise InputError(
-            f"an expression needs a label; label and note may have {MAX_TEXT} characters at most"
-        )
-    added = min((n for n in known if n < 0), default=0) - 1
-    edit = Edit(
-        coder,
-        format_utc(time.time()),
-        added if number is None else number,
-        verdict,
-        onset,
-        apex,
-        offset,
-        label,
-        note,
-    )
+    label = label.lower() if label.lower() in _LABELS else label
+    if verdict == "accepted" and not label:
+        raise InputError("an accepted expression needs a label: choose one first")
+    if max(len(label), len(note)) > MAX_TEXT:
+        raise InputError(f"label and note may have {MAX_TEXT} characters at most")
+    check_coder(coder)
     with hold(session.folder.path) as folder:
-        file = LineFile(folder.edits(coder))
-        file.write(format_edit(edit))
-        file.close()
+        known = {edit.number for edit in list_expressions(session, coder)}
+        if number is not None and number not in known:
+            raise InputError(f"event {number}: the session has no event of that number")
+        history = read_coder(folder, coder)
+        edit = Edit(
+            coder=coder,
+            utc=format_utc(time.time()),
+            number=history.lowest_number - 1 if number is None else number,
+            verdict=verdict,
+            onset=onset,
+            apex=apex,
+            offset=offset,
+            label=label,
+            note=note,
+            action_units=None if action_units is None else check_units(action_units),
+            serial=history.next_serial,
+            blind=not history.sees_program,
+        )
+        _append(folder, coder, format_edit(edit))
     return edit
+
+
+def check_units(units: Sequence[str]) -> tuple[str, ...]:
+    """Return action units in order of their numbers. Raises `InputError` if one does not look like
+    one, or is named twice."""
+    for unit in units:
+        if not ACTION_UNIT.fullmatch(unit):
+            raise InputError(f"action unit {unit!r}: write AU12, or AU12L or AU12R for one side")
+    bare = [bare_unit(unit) for unit in units]
+    if len(set(bare)) < len(bare):
+        raise InputError(f"action units {', '.join(units)}: one of them is named twice")
+    return tuple(sorted(units, key=lambda unit: int(bare_unit(unit)[2:])))
+
+
+def bare_unit(unit: str) -> str:
+    """Return an action unit without its side: AU12 of AU12L."""
+    return unit.rstrip("LR")
+
+
+def undo_edit(session: Session, coder: str) -> Edit:
+    """Undo the coder's last edit that is in force, and return it. Its line stays. Raises
+    `InputError` if there is none."""
+    with hold(session.folder.path) as folder:
+        edit = read_coder(folder, check_coder(coder)).last
+        if edit is None:
+            raise InputError(f"coder {coder} has nothing to undo")
+        _append_step(folder, coder, "undo", edit.serial)
+    return edit
+
+
+def redo_edit(session: Session, coder: str) -> Edit:
+    """Bring back the edit that was undone last, and return it. Raises `InputError` if there is
+    none, or the coder has made another edit since."""
+    with hold(session.folder.path) as folder:
+        undone = read_coder(folder, check_coder(coder)).undone
+        if not undone:
+            raise InputError(f"coder {coder} has nothing to redo")
+        _append_step(folder, coder, "redo", undone[-1].serial)
+    return undone[-1]
+
+
+def end_blind(session: Session, coder: str) -> None:
+    """Note that the coder has ended blind coding: from now on the coder sees what the program
+    found. Does nothing if the coder saw it before."""
+    with hold(session.folder.path) as folder:
+        if not read_coder(folder, check_coder(coder)).sees_program:
+            _append_step(folder, coder, "done")
+
+
+def _append_step(folder: SessionFolder, coder: str, step: StepName, serial: int = 0) -> None:
+    _append(folder, coder, format_step(CoderStep(coder, format_utc(time.time()), step, serial)))
+
+
+def _append(folder: SessionFolder, coder: str, line: str) -> None:
+    file = LineFile(folder.edits(coder))
+    file.write(line)
+    file.close()
 
 
 def apply_edits(session: Session, coder: str) -> Session:
@@ -107,7 +200,8 @@ def apply_edits(session: Session, coder: str) -> Session:
     found = {event.number: event for event in session.confirmed}
     kept: list[Event] = []
     verdicts: dict[int, str] = {}
-    for edit in list_expressions(session, coder):
+    coded = list_expressions(session, coder, look=True)
+    for edit in coded:
         if edit.verdict == "rejected" and edit.number >= 0:
             verdicts[edit.number] = "rejected"
         if edit.verdict == "rejected" or (edit.number < 0 and edit.verdict == "open"):
@@ -115,7 +209,14 @@ def apply_edits(session: Session, coder: str) -> Session:
         kept.append(_event_of(edit, found.get(edit.number)))
         if edit.verdict == "accepted":
             verdicts[edit.number] = "added" if edit.number < 0 else "accepted"
-    return replace(session, events=tuple(kept), verdicts=verdicts, coder=coder)
+    return replace(
+        session,
+        events=tuple(kept),
+        verdicts=verdicts,
+        coder=coder,
+        coded_units=frozenset(e.number for e in coded if e.action_units is not None),
+        coded_blind={e.number: "yes" if e.blind else "no" for e in coded if e.utc},
+    )
 
 
 def find_kinds(session: Session, expressions: Iterable[Edit]) -> dict[int, Kind]:
@@ -149,7 +250,7 @@ def _event_of(edit: Edit, event: Event | None) -> Event:
     prediction = Prediction(
         edit.label,
         found.probabilities if found is not None and found.label == edit.label else {},
-        found.action_units if found is not None else {},
+        _units_of(edit, found),
         f"coder {edit.coder}",
     )
     window = Window(
@@ -168,3 +269,9 @@ def _event_of(edit: Edit, event: Event | None) -> Event:
         reason=f"coded by {edit.coder}",
         known_at=edit.offset,
     )
+
+
+def _units_of(edit: Edit, found: Prediction | None) -> Mapping[str, float]:
+    if edit.action_units is not None:
+        return dict.fromkeys(edit.action_units, 1.0)
+    return found.action_units if found is not None else {}

@@ -14,7 +14,8 @@ from model.errors import InputError
 from model.records import MICRO_S, Event, ImageU8
 from realtime.results.replay import open_replay
 from realtime.results.run_summary import check_new
-from realtime.review.coding import apply_edits
+from realtime.review.blind_coding import Blindness, measure_blindness
+from realtime.review.coding import apply_edits, read_coder
 from realtime.review.motion_lanes import read_motion
 from realtime.review.quality import Quality, measure_quality
 from realtime.review.rates import measure_rates
@@ -64,6 +65,7 @@ def make_report(session: Session) -> str:
         time_stamps=_time_stamps(session),
         methods=describe_methods(session, quality),
         amounts=_amounts,
+        blindness=_blindness(session),
     )
 
 
@@ -76,11 +78,19 @@ def describe_methods(session: Session, quality: Quality) -> str:
         quality=quality,
         network=Path(session.document["weights"]["classifier"]).stem,
         coder=session.coder,
+        blindness=_blindness(session),
         verdicts=verdicts,
         time_stamps=_time_stamps(session),
         micro_s=MICRO_S,
     )
     return " ".join(text.split())
+
+
+def _blindness(session: Session) -> Blindness | None:
+    """Return how blind the coder was; None if nobody reviewed the session."""
+    if not session.coder:
+        return None
+    return measure_blindness(read_coder(session.folder, session.coder))
 
 
 def _time_stamps(session: Session) -> str:

@@ -189,8 +189,10 @@ def _event_row(
         "label": line["label"],
         "probability": max(probabilities.values(), default=None),
         "action_units": line["action_units"],
+        "action_units_by": "program",
         "coder": "",
         "verdict": "",
+        "blind": "",
         **probabilities,
     }
 

@@ -25,14 +25,18 @@ EVENT_COLUMNS: dict[str, str] = {
     "track": EVENT_DESCRIPTIONS["track"],
     "onset_utc": "onset as UTC, ISO 8601",
     "kind": EVENT_DESCRIPTIONS["kind"],
-    "label": EVENT_DESCRIPTIONS["label"],
+    "label": EVENT_DESCRIPTIONS["label"] + "; or the coder's own label",
     "probability": "the network's probability of its likeliest class, 0 to 1",
-    "action_units": EVENT_DESCRIPTIONS["action_units"],
+    "action_units": EVENT_DESCRIPTIONS["action_units"] + "; or those that the coder saw (L, R: on "
+    "the person's left, right side alone)",
+    "action_units_by": "coder or program: whose action units these are",
     "regions": "regions of the face that moved, strongest first, separated by spaces",
     "score": "strength of the motion over the noise floor; 1 is the threshold",
     "question": "name of the question during which the expression began; empty if none",
     "coder": "code of the coder who reviewed the session; empty: nobody",
     "verdict": "the coder's verdict, accepted or added; empty if the coder gave none",
+    "blind": "yes: the coder coded this before seeing what the program found; no: after; empty if "
+    "the coder did not code it",
 }
 """What each column holds. Columns `p_<label>` (probability of each class) follow."""
 
@@ -118,11 +122,13 @@ def event_rows(session: Session) -> Iterator[dict[str, Any]]:
             "label": clean_text(prediction.label),
             "probability": max(prediction.probabilities.values(), default=None),
             "action_units": " ".join(units),
+            "action_units_by": "coder" if event.number in session.coded_units else "program",
             "regions": " ".join(window.regions),
             "score": window.score if math.isfinite(window.score) else None,
             "question": next((q.name for q in asked if q.start_s <= onset_s < q.end_s), None),
             "coder": session.coder,
             "verdict": session.verdicts.get(event.number, ""),
+            "blind": session.coded_blind.get(event.number, ""),
             **{f"p_{label}": prediction.probabilities.get(label) for label in labels},
         }
 

@@ -40,6 +40,11 @@ class Session:
     """Code of the coder whose edits are in `events`; empty: they are as the program found them."""
     verdicts: Mapping[int, str] = field(default_factory=dict)
     """`accepted`, `rejected` or `added` by number of the event, for those that the coder judged."""
+    coded_units: frozenset[int] = frozenset()
+    """Numbers of the events whose action units are the coder's, not the program's."""
+    coded_blind: Mapping[int, str] = field(default_factory=dict)
+    """Whether the coder coded an event before seeing what the program found, `yes` or `no`, by its
+    number, for those that the coder edited."""
     clock_offsets: tuple[ClockOffset, ...] = ()
     """Offsets from the source's clock to the system's, in order of time; empty if unknown."""
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from realtime.results.event_lines import parse_event
 from realtime.sessions import line_file as lines
-from realtime.sessions.coder_edits import parse_edit
+from realtime.sessions.coder_edits import parse_edit, parse_step
 from realtime.sessions.folder import SessionFolder, delete_files
 from realtime.sessions.ledger import FROM_VIDEO, LEDGER_HEADER, LOST_AT_CUT, LedgerLine, parse_line
 from realtime.sessions.markers import parse_marker
@@ -108,7 +108,7 @@ def _drop_damaged(folder: SessionFolder) -> None:
     lines.keep_lines(folder.events, lambda line: parse_event(line) is not None)
     lines.keep_lines(folder.markers, lambda line: parse_marker(line) is not None)
     for coder in folder.coders():
-        lines.keep_lines(folder.edits(coder), lambda line: parse_edit(line) is not None)
+        lines.keep_lines(folder.edits(coder), _is_coders)
     for table in (folder.motion, folder.sound):
         _drop_torn_rows(table)
 
@@ -116,3 +116,7 @@ def _drop_damaged(folder: SessionFolder) -> None:
 def _drop_torn_rows(table: Path) -> None:
     commas = next(lines.read_lines(table), "").count(",")
     lines.keep_lines(table, lambda row: row.count(",") == commas)
+
+
+def _is_coders(line: str) -> bool:
+    return parse_edit(line) is not None or parse_step(line) is not None

@@ -15,7 +15,7 @@ from realtime.results.event_lines import overlaps, parse_event
 from realtime.results.value_checks import as_seconds
 from realtime.sessions import line_file as lines
 from realtime.sessions.clock_anchors import format_utc
-from realtime.sessions.coder_edits import parse_edit
+from realtime.sessions.coder_edits import parse_edit, parse_step
 from realtime.sessions.folder import SessionFolder, delete_files
 from realtime.sessions.ledger import LedgerLine, count_fates, merge_lines, parse_line
 from realtime.sessions.markers import Marker, format_marker, parse_marker
@@ -173,7 +173,9 @@ def _marker_stays(line: str, start_s: float, end_s: float) -> bool:
 
 def _edit_stays(line: str, start_s: float, end_s: float) -> bool:
     edit = parse_edit(line)
-    return edit is not None and not (edit.onset.time_s <= end_s and edit.offset.time_s >= start_s)
+    if edit is None:
+        return parse_step(line) is not None  # says nothing of the face
+    return not (edit.onset.time_s <= end_s and edit.offset.time_s >= start_s)
 
 
 def redact_span(path: Path, start: float, end: float) -> int:

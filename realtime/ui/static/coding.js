@@ -2,10 +2,15 @@
 // it changes the expression as that edit left it.
 
 const LATER_MS = 400; // a note is stored after a pause in typing
+const EMPTY = { expressions: [], blind: null, can_undo: false, can_redo: false };
 
 export class Coding {
   coder = "";
+  look = false; // without a code: at what the program found
   expressions = [];
+  blind = null; // whether what the program found is hidden; null: not known yet
+  canUndo = false;
+  canRedo = false;
   #ask;
   #show;
   #session = "";
@@ -20,13 +25,17 @@ export class Coding {
   }
 
   /** Load the edits of `coder` in `session`. Without a code one can only look. */
-  open(session, coder) {
-    this.#take({ expressions: [] }); // those of another session must not be edited
+  open(session, coder, look = false) {
+    this.#take(EMPTY); // those of another session must not be edited
     return this.#then(async () => {
-      [this.#session, this.coder] = [session, coder];
-      const found = await this.#ask(`${session}/coding?coder=${encodeURIComponent(coder || "nobody")}`);
-      this.#take(found ?? { expressions: [] });
+      [this.#session, this.coder, this.look] = [session, coder, look];
+      this.#take((await this.#ask(`${session}/coding?${this.who}`)) ?? EMPTY);
     });
+  }
+
+  /** Who asks, as a query: the server shows a blind coder less. */
+  get who() {
+    return new URLSearchParams({ coder: this.coder, look: this.look });
   }
 
   /** Change expression `number`. Resolves to whether it was stored. */
@@ -37,7 +46,13 @@ export class Coding {
   /** Add an expression, which the coder still has to label. Resolves to its number, null if it was
    * not stored. */
   add(expression) {
-    return this.#then(() => this.#edit({ ...expression, number: null, verdict: "open", note: "" }));
+    return this.#then(() => this.#edit({ ...expression, number: null, verdict: "open", label: "" }));
+  }
+
+  /** "undo" or "redo" an edit, or end blind coding: "done". Resolves to the answer, null if it was
+   * not stored. */
+  step(name) {
+    return this.#then(() => this.#send(name, { coder: this.coder }));
   }
 
   /** Take `text`, being typed as a note on expression `number`. */
@@ -68,21 +83,25 @@ export class Coding {
     const one = this.expressions.find((expression) => expression.number === number);
     if (!one) return false;
     const changed = { ...one, ...changes };
-    // To move or rename an expression is to accept it.
-    if (!changes.verdict && changes.note === undefined) changed.verdict = "accepted";
+    // To move or rename an expression is to accept it, once it has a label.
+    const judged = ["onset", "apex", "offset", "label"].some((name) => name in changes);
+    if (judged && changed.label) changed.verdict = "accepted";
     return (await this.#edit(changed)) !== null;
   }
 
-  async #edit({ number, verdict, onset, apex, offset, label, note }) {
-    const edit = { coder: this.coder, number, verdict, onset, apex, offset, label, note };
-    const found = await this.#ask(`${this.#session}/edit`, edit);
-    if (!found) return null;
-    this.#take(found);
-    return found.number;
+  async #edit({ number, verdict, onset, apex, offset, label, note = "", action_units = null }) {
+    const edit = { coder: this.coder, number, verdict, onset, apex, offset, label, note, action_units };
+    return (await this.#send("edit", edit))?.number ?? null;
   }
 
-  #take({ expressions }) {
-    this.expressions = expressions;
+  async #send(path, body) {
+    const found = await this.#ask(`${this.#session}/${path}`, body);
+    if (found) this.#take(found);
+    return found;
+  }
+
+  #take({ expressions, blind, can_undo, can_redo }) {
+    Object.assign(this, { expressions, blind, canUndo: can_undo, canRedo: can_redo });
     this.#show();
   }
 }

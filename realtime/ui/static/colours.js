@@ -1,13 +1,19 @@
 // Colours and words that several parts share.
 
 // Distinct for every common kind of colour vision; the name always stands beside the colour.
-const LABELS = { negative: "#e0654f", positive: "#2ea886", surprise: "#4f86e8" };
+const CLASSES = { negative: "#e0654f", positive: "#2ea886", surprise: "#4f86e8" };
+const { negative, positive } = CLASSES;
+// An emotion has the colour of its class. A coder's own label may be any word, "constructor" too.
+const LABELS = new Map(Object.entries({
+  ...CLASSES, anger: negative, contempt: negative, disgust: negative, fear: negative, sadness: negative,
+  happiness: positive,
+}));
 const OTHERS = ["#a06fd6", "#c9922e", "#6b8e23", "#c45d9a"];
 
 export function labelColour(label) {
   if (label === null || label === undefined || label === "unclear") return "#94a3b8";
   const letters = [...label].reduce((sum, letter) => sum + letter.codePointAt(0), 0);
-  return LABELS[label] ?? OTHERS[letters % OTHERS.length];
+  return LABELS.get(label) ?? OTHERS[letters % OTHERS.length];
 }
 
 /** A class as people read it; "unclear" stands where no class is likely enough. */

@@ -1,19 +1,19 @@
 // The Review tab: play and code a recorded session.
 
 import { agreementTable } from "./agreement.js";
+import { BlindNotice } from "./blind_notice.js";
 import { watchTheme } from "./canvas.js";
 import { Coding } from "./coding.js";
-import { clockTime, labelColour, make, ms, title } from "./colours.js";
+import { clockTime, labelColour, make } from "./colours.js";
 import { showDialog } from "./dialog.js";
-import { downloadLinks, saveLink } from "./downloads.js";
+import { showRows } from "./expression_list.js";
+import { Outputs } from "./outputs.js";
+import { labelWords, MOMENTS, Panel } from "./panel.js";
 import { Player } from "./player.js";
 import { Replay } from "./replay.js";
-import { fill, request, watchVisible } from "./tab.js";
+import { request, watchVisible } from "./tab.js";
 import { Timeline } from "./timeline.js";
 
-const ADDED = { open: "added, choose a label", accepted: "added", rejected: "rejected" };
-const UNCLEAR = "unclear"; // until the coder has chosen
-const MOMENTS = ["onset", "apex", "offset"];
 const NEW_S = 0.1; // on both sides of the apex of one that is added
 const AROUND_S = 1.5; // heard before an expression and after it
 const CODER = "fmanet-coder";
@@ -29,12 +29,16 @@ class Review {
   #address = ""; // the name, encoded for an address
   #facts = null;
   #player;
+  #panel;
+  #blind;
+  #outputs;
   #timeline = null;
   #coding = new Coding(
     // A redaction changes the places of frames, so each request says how many there were.
     (path, body) => this.#ask(path, body && { ...body, frames: this.#facts.times_s.length }),
     () => this.#show(),
   );
+  #who = ""; // for whom the motion is loaded
   #selected = null;
   #wanted = ""; // the session that another tab asked for
   #turn = 0; // counts the sessions that were chosen
@@ -54,38 +58,33 @@ class Review {
       localStorage.setItem(CODER, target.value.trim());
       if (this.#facts) this.#coding.open(this.#address, this.#coder);
     });
+    this.#blind = new BlindNotice((name) => this.#ref(name), this.#coding, () => this.#coding.open(this.#address, "", true));
+    for (const step of ["undo", "redo"]) this.#ref(step).addEventListener("click", () => this.#step(step));
     this.#ref("coder").addEventListener("input", () => this.#enableNote());
     this.#ref("recover").addEventListener("click", ({ target }) => this.#recover(target.value));
     this.#ref("compare").addEventListener("click", () => this.#compare());
-    this.#ref("report").addEventListener("click", async () => {
-      const address = new URL(`../review/${this.#address}/report.html`, import.meta.url);
-      address.searchParams.set("coder", this.#coder);
-      await this.#coding.flush();
-      if (!this.#facts) return;
-      window.open(address, "_blank", "noopener");
-      const saved = new URL(address);
-      saved.searchParams.set("save", "yes");
-      this.#tell("The report is open in another tab. ", saveLink(saved, "Download it"));
+    this.#outputs = new Outputs((name) => this.#ref(name), this.#coding, {
+      ask: (path, body) => this.#ask(`${this.#address}/${path}`, body),
+      tell: (words, ...links) => this.#tell(words, ...links),
+      warn: (words) => this.#warn(words),
     });
-    this.#ref("export").addEventListener("change", ({ target }) => this.#export(target));
     for (const button of root.querySelectorAll("[data-step]")) {
       button.addEventListener("click", () => this.#player.step(Number(button.dataset.step)));
     }
-    for (const button of root.querySelectorAll("[data-verdict]")) {
-      button.addEventListener("click", () => this.#change({ verdict: button.dataset.verdict }));
-    }
-    for (const moment of MOMENTS) {
-      this.#ref(`${moment}-see`).addEventListener("click", () => this.#player.go(this.#current[moment]));
-      this.#ref(`${moment}-here`).addEventListener("click", () => this.#setHere(moment));
-    }
-    this.#ref("label").addEventListener("change", ({ target }) => this.#change({ label: target.value }));
-    this.#ref("note").addEventListener("input", ({ target }) => this.#coding.note(Number(target.dataset.number), target.value));
+    this.#panel = new Panel(root, (name) => this.#ref(name), {
+      change: (changes) => this.#change(changes),
+      see: (moment) => this.#player.go(this.#current[moment]),
+      here: (moment) => this.#setHere(moment),
+      type: (number, text) => this.#coding.note(number, text),
+    });
     this.#ref("note").addEventListener("change", () => this.#coding.flush());
     this.#ref("add").addEventListener("click", () => this.#add());
     this.#ref("hear").addEventListener("click", () => this.#hear());
     this.#ref("magnify").addEventListener("click", () => this.#magnify());
     this.#ref("dialog").addEventListener("close", () => this.#replay?.stop());
     document.addEventListener("keydown", (pressed) => this.#key(pressed));
+    // So only a button that was reached by keyboard is focused, and Enter and Space are its own.
+    root.addEventListener("click", ({ detail, target }) => detail && target.closest("button")?.blur(), true);
     document.addEventListener("fmanet-review", ({ detail }) => (this.#wanted = detail));
     // The arrow keys step through frames; in a focused list they would choose another label.
     for (const list of root.querySelectorAll("select")) list.addEventListener("change", () => list.blur());
@@ -172,12 +171,13 @@ class Review {
     this.#ref("desk").hidden = false;
     const base = new URL(`../review/${this.#address}/`, import.meta.url);
     this.#player.open(base, facts);
+    this.#outputs.open(base);
     this.#timeline = new Timeline(this.#ref("timeline"), this.#ref("overview"), base, facts, (s) => {
       this.#player.play(false);
       this.#player.go(this.#player.placeAt(s));
     });
-    fill(this.#ref("label"), facts.labels.map((label) => make("option", { value: label }, title(label))));
-    this.#selected = null;
+    this.#panel.open(facts);
+    [this.#selected, this.#who] = [null, ""];
     Object.assign(this.#root.dataset, { open: name, sound: facts.sound ? "yes" : "no" });
     await this.#coding.open(this.#address, this.#coder);
     if (turn !== this.#turn) return;
@@ -240,7 +240,8 @@ class Review {
     const number = this.#selected;
     if (number === null) return;
     if (!this.#hasCoder() || !(await this.#coding.change(number, changes))) {
-      this.#panel(); // shows what is stored
+      this.#showPanel(); // what is stored
+      if (changes.verdict === "accepted" && this.#current && !this.#current.label) this.#ref("label").focus();
       return;
     }
     this.#warn("");
@@ -259,7 +260,6 @@ class Review {
       onset: this.#player.placeAt(nowS - NEW_S),
       apex: place,
       offset: this.#player.placeAt(nowS + NEW_S),
-      label: UNCLEAR,
     });
     if (number === null) return;
     this.#warn("");
@@ -289,45 +289,37 @@ class Review {
     const { expressions } = this.#coding;
     if (!this.#current) this.#selected = null;
     this.#about();
-    const rows = expressions.map((one) => {
-      const row = make(
-        "button",
-        { type: "button", style: { "--label": labelColour(one.label) } },
-        make("time", {}, clockTime(one.apex_s)),
-        make("b", {}, title(one.label)),
-        make("small", {}, one.number < 0 ? ADDED[one.verdict] : one.verdict === "open" ? one.kind : one.verdict),
-      );
-      row.addEventListener("click", () => this.#choose(one.number));
-      const chosen = one.number === this.#selected;
-      return make("li", { "data-number": one.number, "data-verdict": one.verdict, "aria-current": chosen ? "true" : null }, row);
-    });
-    this.#ref("list").replaceChildren(...rows);
-    this.#ref("list").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+    showRows(this.#ref("list"), expressions, this.#selected, (number) => this.#choose(number));
     const decided = expressions.filter(({ verdict }) => verdict !== "open").length;
     this.#ref("count").textContent = `${decided} of ${expressions.length} decided`;
     this.#timeline.setExpressions(expressions, this.#selected);
-    this.#panel();
+    this.#blind.show();
+    this.#loadMotion();
+    this.#ref("undo").disabled = !this.#coding.canUndo;
+    this.#ref("redo").disabled = !this.#coding.canRedo;
+    this.#showPanel();
   }
 
-  #panel() {
-    const one = this.#current;
-    this.#ref("panel").hidden = !one;
-    if (!one) return;
-    this.#ref("title").textContent = `${one.kind === "macro" ? "Macro" : "Micro"}-expression, ${ms(one.offset_s - one.onset_s)}`;
-    if (![...this.#ref("label").options].some(({ value }) => value === one.label)) {
-      this.#ref("label").append(make("option", { value: one.label }, title(one.label)));
-    }
-    this.#ref("label").value = one.label;
-    const note = this.#ref("note");
-    // Keep what is being typed as a note on this one.
-    const typing = document.activeElement === note && Number(note.dataset.number) === one.number;
-    if (!typing) note.value = one.note;
-    note.dataset.number = one.number;
+  #showPanel() {
+    this.#panel.show(this.#current, this.#coding.expressions);
     this.#enableNote();
-    for (const moment of MOMENTS) this.#ref(`${moment}-time`).textContent = clockTime(one[`${moment}_s`]);
-    for (const button of this.#root.querySelectorAll("[data-verdict]:is(button)")) {
-      button.setAttribute("aria-pressed", String(button.dataset.verdict === one.verdict));
-    }
+  }
+
+  /** Load the motion as far as who looks now may see it. */
+  #loadMotion() {
+    const { blind, who } = this.#coding;
+    this.#root.dataset.blind = blind ? "yes" : "no";
+    if (blind === null || this.#who === `${who}&${blind}`) return;
+    this.#who = `${who}&${blind}`;
+    this.#timeline.load(who);
+  }
+
+  /** "undo" or "redo" an edit, and show the expression that it was about. */
+  async #step(name) {
+    const found = this.#hasCoder() && (await this.#coding.step(name));
+    if (!found) return;
+    this.#warn("");
+    if (this.#selected !== found.number) this.#choose(found.number);
   }
 
   /** Play the chosen expression, or this moment, with the sound around it. */
@@ -340,7 +332,14 @@ class Review {
   #key(pressed) {
     const typing = pressed.target.closest?.("input[type=text], textarea, select");
     if (!this.#visible || !this.#facts || typing || this.#ref("dialog").open) return;
-    if (pressed.ctrlKey || pressed.metaKey || pressed.altKey) return;
+    const pressing = ["Enter", " "].includes(pressed.key) && this.#root.contains(pressed.target.closest?.("button"));
+    if (pressed.altKey || pressing) return;
+    if (pressed.ctrlKey || pressed.metaKey) {
+      if (pressed.key.toLowerCase() !== "z") return;
+      pressed.preventDefault();
+      this.#step(pressed.shiftKey ? "redo" : "undo");
+      return;
+    }
     const far = pressed.shiftKey ? 10 : 1;
     const actions = {
       ArrowLeft: () => this.#player.step(-far),
@@ -359,7 +358,7 @@ class Review {
     };
     const action = actions[pressed.key] ?? actions[pressed.key.toLowerCase()];
     if (!action) return;
-    pressed.preventDefault(); // also keeps Enter and Space from pressing the focused button
+    pressed.preventDefault();
     action();
   }
 
@@ -370,21 +369,9 @@ class Review {
     const span = `${one.onset}-${one.apex}-${one.offset}`;
     this.#replay?.stop();
     this.#replay = new Replay(new URL(`../review/${this.#address}/replay/${span}/`, import.meta.url));
-    const heading = make("h2", {}, `${title(one.label)}, ${clockTime(one.apex_s)}`);
-    showDialog(this.#ref("dialog"), { class: "fl-sheet fl-magnified", style: { "--label": labelColour(one.label) } }, [heading], [this.#replay.element]);
+    const heading = make("h2", {}, `${labelWords(one.label)}, ${clockTime(one.apex_s)}`);
+    showDialog(this.#ref("dialog"), { class: "fl-sheet fl-magnified", style: { "--label": labelColour(one.label || null) } }, [heading], [this.#replay.element]);
     await this.#replay.load();
-  }
-
-  async #export(choice) {
-    const [to, coder, words] = [choice.value, this.#coder, choice.selectedOptions[0].text];
-    choice.value = "";
-    if (!this.#facts) return;
-    await this.#coding.flush();
-    this.#tell(`Writing ${words}…`);
-    const written = await this.#ask(`${this.#address}/export`, { to, coder });
-    if (!written) return;
-    const base = new URL(`../review/${this.#address}/`, import.meta.url);
-    this.#tell(`Written to ${written.folder}. Download: `, ...downloadLinks(base, written.files));
   }
 
   async #compare() {

@@ -4,7 +4,8 @@
 import {
   GUTTER_PX, clipped, drawLaneLine, drawLaneLines, fitted, laneY, readColours, write,
 } from "./canvas.js";
-import { clockTime, labelColour, title } from "./colours.js";
+import { clockTime, labelColour } from "./colours.js";
+import { labelWords } from "./panel.js";
 
 const SPAN_S = 12;
 const LEAST_S = 1;
@@ -14,6 +15,7 @@ const BOTTOM_PX = 16;
 const SMALL = "11px system-ui, sans-serif";
 const BINS = 1500;
 const GAP_S = 0.5; // without a value for longer, the line is broken
+const HIDDEN = "Motion is hidden: its height is the program's score";
 const CLICK_PX = 4; // moved further, a press is a drag
 
 export class Timeline {
@@ -27,6 +29,7 @@ export class Timeline {
   #selected = null;
   #near = null; // { from, to, over, db } around the playhead
   #all = null;
+  #who = ""; // who looks, as a query; a blind coder sees no motion
   #asking = false;
   #colours = {};
   #observer;
@@ -65,10 +68,17 @@ export class Timeline {
       this.#spanS = Math.min(Math.max(wider, LEAST_S), MOST_S);
       this.draw();
     };
-    this.#load("motion", 0, facts.seconds, 1000).then(({ over }) => {
-      this.#all = over ?? null;
-      this.draw();
-    });
+  }
+
+  /** Load the motion, as far as who looks may see it. */
+  async load(who) {
+    this.#who = who;
+    this.#near = this.#all = null;
+    this.draw();
+    const { over } = await this.#load("motion", 0, this.#facts.seconds, 1000);
+    if (this.#who !== who) return;
+    this.#all = over ?? null;
+    this.draw();
   }
 
   show(nowS) {
@@ -104,7 +114,7 @@ export class Timeline {
 
   async #load(what, startS, endS, bins) {
     const url = new URL(what, this.#base);
-    url.search = new URLSearchParams({ start_s: startS, end_s: endS, bins });
+    url.search = `${this.#who}&${new URLSearchParams({ start_s: startS, end_s: endS, bins })}`;
     return (await fetch(url)).json();
   }
 
@@ -115,11 +125,12 @@ export class Timeline {
     const fine = near && near.to - near.from < 8 * this.#spanS;
     if (this.#asking || (enough && fine)) return;
     this.#asking = true;
+    const who = this.#who;
     const [start, end] = [Math.max(0, from - this.#spanS), to + this.#spanS];
     try {
       const lanes = ["motion", ...(this.#facts.sound ? ["loudness"] : [])];
       const found = await Promise.all(lanes.map((what) => this.#load(what, start, end, BINS)));
-      this.#near = Object.assign({ from: start, to: end }, ...found);
+      if (this.#who === who) this.#near = Object.assign({ from: start, to: end }, ...found);
     } finally {
       this.#asking = false;
     }
@@ -203,7 +214,7 @@ export class Timeline {
       const [from, apex, to] = [x(one.onset_s), x(one.apex_s), x(one.offset_s)];
       const gone = one.verdict === "rejected";
       const chosen = one.number === this.#selected;
-      const colour = gone ? this.#colours.quiet : labelColour(one.label);
+      const colour = gone ? this.#colours.quiet : labelColour(one.label || null);
       ctx.fillStyle = ctx.strokeStyle = colour;
       ctx.globalAlpha = gone ? 0.05 : chosen ? 0.3 : 0.15;
       ctx.fillRect(from, TOP_PX, to - from, height - TOP_PX - BOTTOM_PX);
@@ -214,14 +225,19 @@ export class Timeline {
       ctx.setLineDash([]);
       for (const at of [from, apex, to]) ctx.fillRect(at - 0.75, TOP_PX - 10, 1.5, 8);
       const style = { font: `600 ${SMALL}`, textAlign: "center" };
-      write(ctx, title(one.label), (from + to) / 2, TOP_PX - 13, style);
+      write(ctx, labelWords(one.label), (from + to) / 2, TOP_PX - 13, style);
       ctx.globalAlpha = 1;
     }
   }
 
   #drawLane({ ctx, width, x }, base, height, lane) {
+    if (this.#near?.over === null) {
+      const style = { font: SMALL, fillStyle: this.#colours.quiet, textAlign: "center" };
+      if (lane === 0) write(ctx, HIDDEN, (GUTTER_PX + width) / 2, base - 3, style);
+      return;
+    }
     drawLaneLines(ctx, width, base, height, this.#colours);
-    if (!this.#near?.over) return;
+    if (!this.#near) return;
     const { from, to, over } = this.#near;
     const stepS = (to - from) / over[lane].length;
     const line = new Path2D();
@@ -279,7 +295,7 @@ export class Timeline {
     ctx.fillStyle = this.#colours.red;
     for (const { start_s: a, end_s: b } of this.#facts.gaps) ctx.fillRect(x(a), height - 4, Math.max(1, x(b) - x(a)), 4);
     for (const { onset_s: s, label, verdict } of this.#expressions) {
-      ctx.fillStyle = verdict === "rejected" ? this.#colours.line : labelColour(label);
+      ctx.fillStyle = verdict === "rejected" ? this.#colours.line : labelColour(label || null);
       ctx.fillRect(x(s) - 1.5, 2, 3, 9);
     }
     ctx.strokeStyle = ctx.fillStyle = this.#colours.text;
