@@ -356,11 +356,13 @@ class Heard:
 
     def mark(
         self, name: str, note: str = "", kind: MarkerKind = "mark", at_s: float | None = None
-    ) -> None:
+    ) -> float:
         self.told.append((kind, name, note))
+        return float(len(self.told))
 
-    def redact(self, seconds: float) -> None:
+    def redact(self, seconds: float) -> tuple[float, float]:
         self.told.append(("redact", seconds))
+        return 60.0, 60.0 + seconds
 
     def pause(self) -> None:
         self.told.append(("pause",))
