@@ -42,9 +42,14 @@ def warp_crop(
     k = supersampling_of(crop_from_image) if supersampling is None else supersampling
     x0, y0, x1, y1 = _source_box(crop_from_image, image.shape[1], image.shape[0])
     grey = cv2.cvtColor(image[y0:y1, x0:x1], cv2.COLOR_RGB2GRAY)
-    scaled = crop_from_image * k
     # The k-fold refinement keeps pixel centres in place, not corners.
-    scaled[:, 2] += scaled[:, :2] @ (x0, y0) + (k - 1) / 2
+    middle = (k - 1) / 2
+    scaled = np.array(
+        [
+            (k * a, k * b, k * c + (k * a * x0 + k * b * y0 + middle))
+            for a, b, c in crop_from_image.tolist()
+        ]
+    )
     size = CROP_PX * k
     crop = cv2.warpAffine(
         grey, scaled, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE

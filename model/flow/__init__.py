@@ -91,12 +91,11 @@ def check_shapes(first: Grey, second: Grey) -> None:
 
 
 def check_grey(stack: Grey) -> NDArray[np.float32]:
-    """The stack (N, H, W) as float32, itself if it is that already. Raises `InputError` if it is
-    unusable."""
+    """A copy of the stack (N, H, W) as float32. Raises `InputError` if it is unusable."""
     if min(stack.shape[1:]) < 8:
         raise InputError(f"flow needs pictures of 8 px or more, got {stack.shape[1:]}")
     if stack.dtype not in (np.uint8, np.float32):
         raise InputError(f"flow needs uint8 or float32 grey levels, got {stack.dtype}")
     if stack.dtype == np.float32 and not np.isfinite(stack).all():
         raise InputError("flow needs finite grey levels, got NaN or infinity")
-    return stack.astype(np.float32, copy=False)
+    return stack.astype(np.float32)

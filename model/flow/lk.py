@@ -115,9 +115,9 @@ class _ReferenceLevel:
         # With a wide window, every other pixel is enough.
         pooled = 2 if sigma >= POOLED_FROM_PX else 1
         self._pooled = (-(-width // pooled), -(-height // pooled)) if pooled > 1 else None
-        self._sigma = sigma / pooled
+        sigma /= pooled
         # Odd, and three sigma to each side: a wider kernel takes longer and changes nothing.
-        self._window = (2 * math.ceil(3 * self._sigma) + 1,) * 2
+        self._window = cv2.getGaussianKernel(2 * math.ceil(3 * sigma) + 1, sigma, cv2.CV_32F)
         self._grid = np.stack(
             np.meshgrid(*(np.arange(side, dtype=np.float32) for side in (width, height)))
         )
@@ -163,7 +163,9 @@ class _ReferenceLevel:
         if self._pooled is not None:
             picture = _f32(cv2.resize(picture, self._pooled, interpolation=cv2.INTER_AREA))
         return _f32(
-            cv2.GaussianBlur(picture, self._window, self._sigma, borderType=cv2.BORDER_REFLECT_101)
+            cv2.sepFilter2D(
+                picture, cv2.CV_32F, self._window, self._window, borderType=cv2.BORDER_REFLECT_101
+            )
         )
 
     def _unpool(self, means: ArrayF32) -> ArrayF32:

@@ -205,7 +205,7 @@ class _Noise:
     def match(self, bend: ArrayF64) -> tuple[float, ArrayF64]:
         """Return the strength of the best pattern and its direction."""
         strengths = self._directions @ bend
-        best = int(np.argmax(strengths))
+        best = int(strengths.argmax())
         return float(strengths[best]), self._directions[best]
 
     def learn(self, bend: ArrayF64) -> None:

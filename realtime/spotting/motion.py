@@ -89,6 +89,7 @@ COVERED_S = 0.2
 """How long after a blink was last seen the eyes are kept out of the flow."""
 _LEVER_PX = 48.0  # the distance from the centre at which turns and scales are measured
 _SPEED_MEMORY_S = 0.05
+_LEAST_WEIGHT = 1e-20  # of a region's pixel
 _STEP_PX = 2  # the flow is smoother than this: more points only cost time
 
 
@@ -287,7 +288,8 @@ class _Reference:
         contrast. So slow changes of exposure and light do not count as motion."""
         level, contrast = _level_and_contrast(crop)
         gain = self.contrast / max(contrast, 1.0)
-        picture = crop * np.float32(gain) + np.float32(self.level - gain * level)
+        picture = crop * np.float32(gain)
+        picture += np.float32(self.level - gain * level)
         return picture, level, contrast
 
     def flow_to(self, picture: ArrayF32, covered: bool) -> ArrayF32:
@@ -365,4 +367,7 @@ def _region_weights(centres: ArrayF64, size: int) -> tuple[ArrayF32, ArrayF32]:
 
 def _to_one(weights: ArrayF64) -> ArrayF32:
     scaled: ArrayF32 = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    # Far weights change no sum, but float32 holds them denormal: a product then takes three times
+    # as long.
+    scaled[scaled < _LEAST_WEIGHT] = 0
     return scaled
