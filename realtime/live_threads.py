@@ -73,7 +73,7 @@ class Run:
         on_step: Callable[[Step], None] | None,
     ) -> None:
         self.source = source
-        self.ring = FrameRing(RING_S, RING_BYTES)
+        self.ring = FrameRing(RING_S, RING_BYTES, as_sent=config.rotate == 0)
         self._pauses = Pauses()
         self.running = self._pauses.running
         self.finished = threading.Event()

@@ -63,25 +63,24 @@ class FakePort:
         mode: CaptureMode | None = None,
         age_s: Callable[[int], float] = lambda grab: 0.02,
         away: int = 3,
+        jpeg: Callable[[int, int, int], bytes] | None = None,
     ) -> None:
+        """`jpeg`: what a camera of JPEGs sends, by grab, width and height."""
         self.clock = clock
         self.script = iter(["ok"] * 5 + list(script))
         self.mode = mode or CaptureMode(640, 480, 30.0, "MJPG")
         self.age_s = age_s
         self.away = away
+        self.jpeg = jpeg or camera_jpeg
         self.plugged = True
-        self.packed = False
         self.refusals = 0
         self.grabs = 0
         self.opened: list[tuple[str, int, int, float]] = []
         self.devices: list[FakeDevice] = []
         self.at_end: Callable[[], None] = lambda: None
 
-    def open(
-        self, address: str, width: int, height: int, fps: float, packed: bool = False
-    ) -> "FakeDevice":
+    def open(self, address: str, width: int, height: int, fps: float) -> "FakeDevice":
         self.opened.append((address, width, height, fps))
-        self.packed = packed
         if not self.plugged:
             self.refusals += 1
             if self.refusals < self.away:
@@ -136,12 +135,15 @@ class FakeDevice:
         return self.time_s
 
     def retrieve(self) -> ImageU8 | bytes | None:
-        if self.port.packed and self.jpeg:
-            whole = camera_jpeg(self.port.grabs, self.mode.width, self.mode.height)
+        if self.jpeg:
+            whole = self.port.jpeg(self.port.grabs, self.mode.width, self.mode.height)
             return whole[:-40] if self.action == "damaged" else whole
         if self.action == "damaged":
             return None
         return np.full((self.mode.height, self.mode.width, 3), self.port.grabs % 256, np.uint8)
+
+    def convert(self) -> None:
+        self.jpeg = False
 
     def present(self) -> bool:
         return self.port.plugged

@@ -233,8 +233,8 @@ def test_a_ring_forgets_what_is_packed_or_being_packed(monkeypatch: pytest.Monke
     for index in range(4):
         ring.append(Frame(Stamp(index, index / 10), image, 0.0))
 
-    def forget_meanwhile(frame: RingFrame) -> PackedFrame:
-        packed = pack(frame)
+    def forget_meanwhile(frame: RingFrame, *, as_sent: bool) -> PackedFrame:
+        packed = pack(frame, as_sent=as_sent)
         if frame.stamp.index == 1:
             ring.forget(0.0, 0.1)
         return packed

@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 from model.records import Frame
 from realtime.sources import SourceOptions
 from realtime.sources.browser import QUEUE_FRAMES, BrowserSource
-from realtime.sources.picture_decoding import decode_picture, read_jpeg_size
+from realtime.sources.picture_decoding import (
+    add_huffman_tables,
+    decode_picture,
+    read_jpeg_size,
+)
 
 WAIT_S = 30.0
 """Bound of every wait for another thread: reached only if something is broken."""
@@ -98,6 +102,29 @@ def test_a_second_header_does_not_hide_a_jpegs_size() -> None:
     shown = cv2.imdecode(np.frombuffer(hidden, np.uint8), cv2.IMREAD_COLOR)
     assert shown.shape == (480, 640, 3)
     assert read_jpeg_size(hidden) is None
+
+
+def without_huffman_tables(whole: bytes) -> bytes:
+    """The JPEG as many cameras send it."""
+    kept, at = whole[:2], 2
+    while whole[at + 1] != 0xDA:
+        end = at + 2 + int.from_bytes(whole[at + 2 : at + 4])
+        if whole[at + 1] != 0xC4:
+            kept += whole[at:end]
+        at = end
+    return kept + whole[at:]
+
+
+def test_a_jpeg_without_huffman_tables_gets_the_standard_ones() -> None:
+    whole = jpeg()
+    bare = without_huffman_tables(whole)
+    assert b"\xff\xc4" not in bare
+    completed = add_huffman_tables(bare)
+    assert len(completed) == len(whole)
+    assert without_huffman_tables(completed) == bare
+    np.testing.assert_array_equal(decode_picture(completed), decode_picture(whole))
+    for as_it_is in (completed, whole, b"no picture"):
+        assert add_huffman_tables(as_it_is) == as_it_is
 
 
 def test_a_picture_of_a_few_kilobytes_does_not_fill_gigabytes() -> None:

@@ -10,7 +10,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from fakes import FakeClock, FakePort, jpeg_packets, mux_jpegs, picture, write_clip
+from fakes import (
+    FakeClock,
+    FakePort,
+    camera_jpeg,
+    jpeg_packets,
+    mux_jpegs,
+    picture,
+    write_clip,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +28,7 @@ from realtime.sources import SourceOptions
 from realtime.sources import camera_opening as device
 from realtime.sources.camera import Camera
 from realtime.sources.camera_opening import CaptureDevice, CaptureMode
+from realtime.sources.picture_decoding import decode_picture
 
 WAIT_S = 30.0
 """Bound of every wait for another thread: reached only if something is broken."""
@@ -203,6 +212,31 @@ def test_every_frame_has_one_fate(script: list[str], true_times: bool) -> None:
     assert len(frames) - 1 <= (frames[-1].stamp.index if frames else -1) < len(frames) + jumped + 1
 
 
+def test_a_cameras_jpeg_comes_with_its_picture() -> None:
+    port = FakePort(FakeClock(), ["ok", "damaged", "ok"], mode=CaptureMode(64, 48, 30.0, "MJPG"))
+    camera, frames = run(port)
+    assert camera.info.jpeg
+    assert [frame.packed for frame in frames] == [camera_jpeg(grab, 64, 48) for grab in (6, 8)]
+    for frame in frames:
+        assert frame.packed is not None
+        np.testing.assert_array_equal(frame.image, decode_picture(frame.packed))
+    assert camera.status().unusable == {"damaged picture": 1}
+
+
+def test_a_camera_whose_jpegs_never_end_shows_its_pictures_all_the_same() -> None:
+    port = FakePort(
+        FakeClock(),
+        ["ok", "unplug", *["fail"] * 9, "ok"],
+        mode=CaptureMode(64, 48, 30.0, "MJPG"),
+        jpeg=lambda grab, width, height: camera_jpeg(3, width, height)[:-2],
+    )
+    camera, frames = run(port)
+    assert frames
+    assert all(frame.packed is None for frame in frames)
+    assert not camera.info.jpeg
+    assert not camera.status().unusable
+
+
 def test_a_camera_that_delivers_nothing_does_not_open() -> None:
     port = FakePort(FakeClock())
     port.script = iter(["timeout"] * 9)
@@ -224,11 +258,9 @@ def test_interrupt_ends_a_wait_for_the_camera() -> None:
     refused = threading.Event()
     real_open = port.open
 
-    def open_device(
-        address: str, width: int, height: int, fps: float, packed: bool
-    ) -> CaptureDevice:
+    def open_device(address: str, width: int, height: int, fps: float) -> CaptureDevice:
         try:
-            return real_open(address, width, height, fps, packed)
+            return real_open(address, width, height, fps)
         except SourceError:
             refused.set()
             raise

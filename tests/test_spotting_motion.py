@@ -9,7 +9,7 @@ from model.face.aligned_crop import CROP_PX
 from model.records import AlignedFace, MotionSample, Stamp
 from realtime.spotting.baseline_file import Baseline
 from realtime.spotting.eyes import eye_openness
-from realtime.spotting.motion import FLAGS, REGIONS, Motion, region_centres
+from realtime.spotting.motion import FLAGS, REGIONS, Motion, _region_weights, region_centres
 
 CENTRES = {
     "brow_outer_right": (24, 38),
@@ -289,3 +289,10 @@ def test_a_baseline_has_a_floor_for_each_region():
         Baseline({name: 0.2 for name in REGIONS if name != "chin"})
     with pytest.raises(InputError, match="chin"):
         Baseline(dict.fromkeys(REGIONS, 0.2) | {"chin": 0.0})
+
+
+def test_no_weight_is_so_small_that_the_processor_takes_a_detour() -> None:
+    centres = np.array([[64.3, 40.1], [-5.0, 127.0]])
+    for weights in _region_weights(centres, 128):
+        assert ((weights == 0) | (weights >= np.finfo(np.float32).tiny)).all()
+        np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-6)

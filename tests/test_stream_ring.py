@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -266,6 +267,17 @@ def test_what_all_have_read_is_packed_and_nothing_else() -> None:
     ring.pack_read()
     assert ring.latest() is frames[7]  # is never packed
     assert sum(isinstance(each, PackedFrame) for each in ring.between(0, 9)) == 7
+
+
+@pytest.mark.parametrize("as_sent", [True, False])
+def test_the_cameras_own_jpeg_is_kept_unless_the_picture_was_turned(as_sent: bool) -> None:
+    ring = FrameRing(6.0, 2**20, as_sent=as_sent)
+    for index in range(2):
+        ring.append(replace(noisy(index), packed=b"as the camera sent it"))
+    ring.pack_read()
+    packed = ring.between(0, 9)[0]
+    assert isinstance(packed, PackedFrame)
+    assert (packed.jpeg == b"as the camera sent it") is as_sent
 
 
 def test_a_reader_that_has_stopped_keeps_nothing_from_being_packed() -> None:

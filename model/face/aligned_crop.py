@@ -42,9 +42,14 @@ def warp_crop(
     k = supersampling_of(crop_from_image) if supersampling is None else supersampling
     x0, y0, x1, y1 = _source_box(crop_from_image, image.shape[1], image.shape[0])
     grey = cv2.cvtColor(image[y0:y1, x0:x1], cv2.COLOR_RGB2GRAY)
-    scaled = crop_from_image * k
     # The k-fold refinement keeps pixel centres in place, not corners.
-    scaled[:, 2] += scaled[:, :2] @ (x0, y0) + (k - 1) / 2
+    middle = (k - 1) / 2
+    scaled = np.array(
+        [
+            (k * a, k * b, k * c + (k * a * x0 + k * b * y0 + middle))
+            for a, b, c in crop_from_image.tolist()
+        ]
+    )
     size = CROP_PX * k
     crop = cv2.warpAffine(
         grey, scaled, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
@@ -54,15 +59,23 @@ def warp_crop(
     return np.asarray(crop, dtype=np.uint8)
 
 
-def fit_similarity(source: ArrayF64, target: ArrayF64) -> ArrayF64:
+def fit_similarity(source: ArrayF32 | ArrayF64, target: ArrayF64) -> ArrayF64:
     """The least-squares similarity (2, 3), target ← source, of (K, 2) points (Umeyama 1991, without
     reflection; in the plane it is one complex division)."""
-    p, q = source.mean(axis=0), target.mean(axis=0)
-    z = (source - p) @ (1, 1j)
-    w = (target - q) @ (1, 1j)
-    factor = complex(np.vdot(z, w) / np.vdot(z, z).real)
-    linear = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
-    return np.column_stack([linear, q - linear @ p])
+    # On the few points that there are, NumPy takes twice as long.
+    z, w = ([complex(x, y) for x, y in points.tolist()] for points in (source, target))
+    p, q = sum(z) / len(z), sum(w) / len(w)
+    arms = [each - p for each in z]
+    turned = sum(arm.conjugate() * (each - q) for arm, each in zip(arms, w, strict=True))
+    factor = turned / sum(arm.real**2 + arm.imag**2 for arm in arms)
+    return similarity(factor, q - factor * p)
+
+
+def similarity(factor: complex, shift: complex) -> ArrayF64:
+    """The matrix (2, 3) float64 that moves x + iy to `factor` · (x + iy) + `shift`."""
+    return np.array(
+        [[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]]
+    )
 
 
 def supersampling_of(crop_from_image: ArrayF64) -> int:
@@ -72,17 +85,23 @@ def supersampling_of(crop_from_image: ArrayF64) -> int:
 
 
 def _source_box(crop_from_image: ArrayF64, width: int, height: int) -> tuple[int, int, int, int]:
-    inverse = cv2.invertAffineTransform(crop_from_image)
-    edge = CROP_PX
-    corners = np.array([[0, 0, 1], [edge, 0, 1], [0, edge, 1], [edge, edge, 1]]) @ inverse.T
-    # Keep at least one pixel of the picture, so that a crop outside it repeats the edge.
-    x0, y0 = np.floor(corners.min(axis=0)).astype(int) - 2
-    x1, y1 = np.ceil(corners.max(axis=0)).astype(int) + 3
-    x0, y0 = min(max(x0, 0), width - 1), min(max(y0, 0), height - 1)
-    return int(x0), int(y0), int(min(max(x1, x0 + 1), width)), int(min(max(y1, y0 + 1), height))
+    (a, b, x), (c, d, y) = cv2.invertAffineTransform(crop_from_image).tolist()
+    x0, x1 = _span(x, a * CROP_PX, b * CROP_PX, width)
+    y0, y1 = _span(y, c * CROP_PX, d * CROP_PX, height)
+    return x0, y0, x1, y1
+
+
+def _span(corner: float, right: float, down: float, length: int) -> tuple[int, int]:
+    """Start and end, within 0 to `length`, of the pixels that a crop needs on one axis: its sides
+    lead from its `corner` by `right` and `down`. At least one, so that a crop outside the picture
+    repeats the edge."""
+    low = math.floor(corner + min(right, 0) + min(down, 0)) - 2
+    high = math.ceil(corner + max(right, 0) + max(down, 0)) + 3
+    start = min(max(low, 0), length - 1)
+    return start, min(max(high, start + 1), length)
 
 
 def eye_half_px(landmarks_px: ArrayF32) -> float:
     """Half the distance between the inner eye corners of FaceMesh points (468, 2) px."""
-    right, left = landmarks_px[list(INNER_EYE_CORNERS)]
-    return float(np.linalg.norm(left - right)) / 2
+    right, left = (landmarks_px[corner].tolist() for corner in INNER_EYE_CORNERS)
+    return math.dist(right, left) / 2

@@ -43,6 +43,7 @@ SEARCH_EVERY_S = 0.03
 """Frames closer than this to the last search are not searched, because a search takes longer than
 following."""
 
+_STABLE = np.array(STABLE_POINTS)
 _JUMP, _JUMP_PER_S, _FARTHEST = 0.5, 4.0, 1.5  # how far one face may move, in its own size
 _NEIGHBOUR = 0.8  # a face this far from the last place, in its own size, may be someone else's
 _LEAST_RATIO = 0.7  # least ratio of the sizes of one face in two pictures
@@ -84,7 +85,7 @@ class FaceAligner:
         if not self._is_same(self._followed, frame.stamp.time_s):
             self._start_track(landmarks_px)
         assert self._template is not None  # a track has one
-        stable = landmarks_px[list(STABLE_POINTS)].astype(np.float64)
+        stable = landmarks_px[_STABLE]
         transform = self._filter.push(fit_similarity(stable, self._template), frame.stamp.time_s)
         self._last, self._seen = self._cut(frame, landmarks_px, transform), self._followed.region
         return self._last

@@ -53,7 +53,8 @@ class Detection:
 
     def region(self) -> Region:
         """The region in which to look for its landmarks."""
-        return Region.around(self.low_px, self.high_px, self.points_px[0], self.points_px[1])
+        right, left = self.points_px[:2].tolist()
+        return Region.around(self.low_px.tolist(), self.high_px.tolist(), right, left)
 
 
 class FaceDetector:

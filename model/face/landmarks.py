@@ -37,9 +37,10 @@ class Landmarks:
         height, width = image.shape[:2]
         if not (0 <= region.x_px < width and 0 <= region.y_px < height):
             return False
-        up = np.array([math.sin(region.turn_rad), -math.cos(region.turn_rad)])
-        brow, lips = self.points_px[_BETWEEN_EYES], self.points_px[_UPPER_LIP]
-        return bool((brow - lips) @ up > 0)
+        brow_x, brow_y = self.points_px[_BETWEEN_EYES].tolist()
+        lip_x, lip_y = self.points_px[_UPPER_LIP].tolist()
+        right, down = math.sin(region.turn_rad), math.cos(region.turn_rad)
+        return bool((brow_x - lip_x) * right > (brow_y - lip_y) * down)
 
 
 class FaceMesh:
@@ -52,7 +53,7 @@ class FaceMesh:
         """Landmarks for `region` of `image` (H, W, 3) uint8 RGB, even if there is no face."""
         side = self._network.side_px
         cut = region.cut(image, side)
-        points, logit = self._network(np.multiply(cut, np.float32(1 / 255), dtype=np.float32))
+        points, logit = self._network(cut, 1 / 255)
         matrix = region.picture_from_cut(side).astype(np.float32)
         flat = points.reshape(-1, 3)[:, :2]
         points_px = flat @ matrix[:, :2].T + matrix[:, 2]

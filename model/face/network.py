@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.records import ArrayF32
+from model.records import ArrayF32, ImageU8
 
 
 class Network:
@@ -27,9 +27,13 @@ class Network:
         """Width and height of the input."""
         self._lock = threading.Lock()
 
-    def __call__(self, picture: ArrayF32) -> list[ArrayF32]:
-        """The outputs for `picture` (S, S, 3) float32 RGB, in the network's own value range."""
+    def __call__(self, picture: ImageU8 | ArrayF32, scale: float = 1.0) -> list[ArrayF32]:
+        """The outputs for `picture` (S, S, 3) RGB; `scale` times its values are in the network's
+        own range."""
         with self._lock:
-            self._interpreter.set_tensor(self._input, picture[np.newaxis])
+            # Straight into the network's memory, which must not be held while it runs.
+            given = self._interpreter.tensor(self._input)()[0]
+            np.multiply(picture, np.float32(scale), out=given, dtype=np.float32)
+            del given
             self._interpreter.invoke()
             return [self._interpreter.get_tensor(index) for index in self._outputs]

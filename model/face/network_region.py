@@ -1,6 +1,7 @@
 """The region of a picture that a network sees: a square, turned so that the eyes are level."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ MARGIN = 1.5
 """Side of a region, relative to the box that it surrounds, as in MediaPipe's graph."""
 
 _AVERAGED = 4  # at most 4 × 4 pixels are averaged into one when a picture is shrunk
-_EYE_CORNERS = [33, 263]  # FaceMesh points: outer, the person's right (image left), then left
+_EYE_CORNERS = (33, 263)  # FaceMesh points: outer, the person's right (image left), then left
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,30 +32,34 @@ class Region:
 
     @classmethod
     def around(
-        cls, low: ArrayF64, high: ArrayF64, right_eye: ArrayF64, left_eye: ArrayF64
+        cls,
+        low: Sequence[float],
+        high: Sequence[float],
+        right_eye: Sequence[float],
+        left_eye: Sequence[float],
     ) -> "Region":
         """A region around the box from `low` to `high`, (x, y) px each, with `MARGIN` times its
         longer side, parallel to the line between the eyes."""
-        x, y = (low + high) / 2
-        dx, dy = left_eye - right_eye
-        return cls(float(x), float(y), MARGIN * float((high - low).max()), math.atan2(dy, dx))
+        (x0, y0), (x1, y1) = low, high
+        turn_rad = math.atan2(left_eye[1] - right_eye[1], left_eye[0] - right_eye[0])
+        return cls((x0 + x1) / 2, (y0 + y1) / 2, MARGIN * max(x1 - x0, y1 - y0), turn_rad)
 
     @classmethod
     def of_landmarks(cls, landmarks_px: ArrayF32) -> "Region":
         """A region around FaceMesh points (468, 2) px."""
-        right, left = landmarks_px[_EYE_CORNERS].astype(np.float64)
-        x, y = landmarks_px.T
-        low = np.array([x.min(), y.min()], np.float64)
-        high = np.array([x.max(), y.max()], np.float64)
-        return cls.around(low, high, right, left)
+        by_axis = landmarks_px.T.copy()  # for speed
+        low, high = np.minimum.reduce(by_axis, axis=1), np.maximum.reduce(by_axis, axis=1)
+        right, left = (landmarks_px[corner].tolist() for corner in _EYE_CORNERS)
+        return cls.around(low.tolist(), high.tolist(), right, left)
 
     def picture_from_cut(self, cut_px: int) -> ArrayF64:
         """The similarity (2, 3) float64, picture px ← px of the region cut out with a side of
         `cut_px`."""
         scale = self.side_px / cut_px
         c, s = scale * math.cos(self.turn_rad), scale * math.sin(self.turn_rad)
-        linear = np.array([[c, -s], [s, c]])
-        return np.column_stack([linear, (self.x_px, self.y_px) - linear @ (cut_px / 2, cut_px / 2)])
+        half = cut_px / 2
+        x, y = self.x_px - (c * half - s * half), self.y_px - (s * half + c * half)
+        return np.array([[c, -s, x], [s, c, y]])
 
     def cut(self, image: ImageU8, cut_px: int) -> ImageU8:
         """Cut the region out of `image` (H, W, 3) uint8, as (cut_px, cut_px, 3) uint8. Outside the

@@ -1,26 +1,47 @@
 """Smooths the pose of the crop in the picture: strongly while the head rests, hardly while it moves
 (One-Euro filter, Casiez et al., CHI 2012)."""
 
+import cmath
 import math
+from dataclasses import dataclass
 
-import numpy as np
-
-from model.face.aligned_crop import CROP_PX
+from model.face.aligned_crop import CROP_PX, similarity
 from model.records import ArrayF64
 
 _MIN_CUTOFF_HZ = 1.0
 _CUTOFF_HZ_PER_PX_S = 0.2
 _SPEED_CUTOFF_HZ = 3.0
 _LEVER_PX = CROP_PX * 3 / 8  # turn and scale count by the motion they cause this far out
+_MIDDLE_PX = complex(CROP_PX / 2, CROP_PX / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pose:
+    """A similarity, or a change of one. Points are complex numbers x + iy: on so few, NumPy takes
+    several times as long."""
+
+    centre: complex
+    """The crop's centre in the image, px."""
+    growth: complex
+    """Log of the scale plus i times the turn, rad."""
+
+    def minus(self, other: "_Pose") -> "_Pose":
+        growth = self.growth - other.growth
+        turn = math.remainder(growth.imag, 2 * math.pi)
+        return _Pose(self.centre - other.centre, complex(growth.real, turn))
+
+    def plus(self, change: "_Pose", gain: float) -> "_Pose":
+        """This and `gain` times the change."""
+        return _Pose(self.centre + gain * change.centre, self.growth + gain * change.growth)
 
 
 class PoseFilter:
     """Smooths the crop's transform, with one speed (in crop px) and one cutoff for all of it."""
 
     def __init__(self) -> None:
-        self._pose: ArrayF64 | None = None
-        self._raw: ArrayF64 | None = None
-        self._speed: ArrayF64 = np.zeros(4)
+        self._pose: _Pose | None = None
+        self._raw: _Pose | None = None
+        self._speed = _Pose(0j, 0j)
         self._time_s = 0.0
 
     def push(self, crop_from_image: ArrayF64, time_s: float) -> ArrayF64:
@@ -31,11 +52,15 @@ class PoseFilter:
             self._pose = pose
         else:
             dt = max(time_s - self._time_s, 1e-6)
-            speed = _difference(pose, self._raw) / dt
-            self._speed += _gain(_SPEED_CUTOFF_HZ, dt) * (speed - self._speed)
-            px_per_s = float(np.linalg.norm(self._speed * _weights(self._pose)))
+            gain, change, speed = _gain(_SPEED_CUTOFF_HZ, dt), pose.minus(self._raw), self._speed
+            self._speed = speed = _Pose(
+                speed.centre + gain * (change.centre / dt - speed.centre),
+                speed.growth + gain * (change.growth / dt - speed.growth),
+            )
+            scale = math.exp(self._pose.growth.real)
+            px_per_s = math.hypot(scale * abs(speed.centre), _LEVER_PX * abs(speed.growth))
             cutoff_hz = _MIN_CUTOFF_HZ + _CUTOFF_HZ_PER_PX_S * px_per_s
-            self._pose = self._pose + _gain(cutoff_hz, dt) * _difference(pose, self._pose)
+            self._pose = self._pose.plus(pose.minus(self._pose), _gain(cutoff_hz, dt))
         self._raw = pose
         self._time_s = time_s
         return _transform(self._pose)
@@ -45,26 +70,12 @@ def _gain(cutoff_hz: float, dt: float) -> float:
     return 1 - math.exp(-2 * math.pi * cutoff_hz * dt)
 
 
-def _difference(pose: ArrayF64, other: ArrayF64) -> ArrayF64:
-    change = pose - other
-    change[2] = math.remainder(change[2], 2 * math.pi)
-    return change
+def _pose(crop_from_image: ArrayF64) -> _Pose:
+    (a, _, x), (b, _, y) = crop_from_image.tolist()
+    factor = complex(a, b)
+    return _Pose((_MIDDLE_PX - complex(x, y)) / factor, cmath.log(factor))
 
 
-def _weights(pose: ArrayF64) -> ArrayF64:
-    scale = math.exp(pose[3])
-    return np.array([scale, scale, _LEVER_PX, _LEVER_PX])
-
-
-def _pose(crop_from_image: ArrayF64) -> ArrayF64:
-    """A similarity as x and y of the crop's centre in the image, turn in rad, log of the scale."""
-    a, b = crop_from_image[0, 0], crop_from_image[1, 0]
-    centre = np.linalg.solve(crop_from_image[:, :2], CROP_PX / 2 - crop_from_image[:, 2])
-    return np.array([centre[0], centre[1], math.atan2(b, a), math.log(math.hypot(a, b))])
-
-
-def _transform(pose: ArrayF64) -> ArrayF64:
-    scale = math.exp(pose[3])
-    c, s = scale * math.cos(pose[2]), scale * math.sin(pose[2])
-    linear = np.array([[c, -s], [s, c]])
-    return np.column_stack([linear, CROP_PX / 2 - linear @ pose[:2]])
+def _transform(pose: _Pose) -> ArrayF64:
+    factor = cmath.exp(pose.growth)
+    return similarity(factor, _MIDDLE_PX - factor * pose.centre)

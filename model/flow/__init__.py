@@ -78,15 +78,24 @@ def load_flow(name: str, **parameters: float) -> Flow:
 def check_pair(first: Grey, second: Grey) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Both stacks as (N, H, W) float32. Raises `InputError` if they are unusable. Every flow calls
     this first."""
+    check_shapes(first, second)
+    return check_grey(first), check_grey(second)
+
+
+def check_shapes(first: Grey, second: Grey) -> None:
+    """Raise `InputError` unless both are stacks (N, H, W) of one shape."""
     if first.ndim != 3 or first.shape != second.shape:
         raise InputError(
             f"flow needs two stacks (N, H, W) of one shape, got {first.shape} and {second.shape}"
         )
-    if min(first.shape[1:]) < 8:
-        raise InputError(f"flow needs pictures of 8 px or more, got {first.shape[1:]}")
-    for stack in (first, second):
-        if stack.dtype not in (np.uint8, np.float32):
-            raise InputError(f"flow needs uint8 or float32 grey levels, got {stack.dtype}")
-        if stack.dtype == np.float32 and not np.isfinite(stack).all():
-            raise InputError("flow needs finite grey levels, got NaN or infinity")
-    return first.astype(np.float32), second.astype(np.float32)
+
+
+def check_grey(stack: Grey) -> NDArray[np.float32]:
+    """A copy of the stack (N, H, W) as float32. Raises `InputError` if it is unusable."""
+    if min(stack.shape[1:]) < 8:
+        raise InputError(f"flow needs pictures of 8 px or more, got {stack.shape[1:]}")
+    if stack.dtype not in (np.uint8, np.float32):
+        raise InputError(f"flow needs uint8 or float32 grey levels, got {stack.dtype}")
+    if stack.dtype == np.float32 and not np.isfinite(stack).all():
+        raise InputError("flow needs finite grey levels, got NaN or infinity")
+    return stack.astype(np.float32)

@@ -40,42 +40,72 @@ def remove_head_motion(flow: ArrayF32) -> tuple[ArrayF32, ArrayF32]:
     centre in px of this crop, turn in rad (clockwise for the viewer), log of the scale.
     """
     size = flow.shape[1]
-    rows, columns, place, bridge = stable_points(size)
-    moved = flow[0, rows, columns] + 1j * flow[1, rows, columns].astype(np.float64)
-    noise = NOISE_PX * size / CROP_PX
+    at, bridge, axes, template = _fit_inputs(size)
+    _, x, y = axes
+    # One product with the weights gives all sums of the weighted fit.
+    terms = template.copy()
+    moved = terms[4:6]
+    moved[:] = flow.reshape(2, -1).take(at, axis=1)
+    u, v = moved
+    np.add(x * u, y * v, out=terms[6])
+    np.subtract(x * v, y * u, out=terms[7])
 
     # The nose bridge moves least, so start from its motion to tell outliers.
-    still = moved[bridge]
-    shift, growth = complex(np.median(still.real), np.median(still.imag)), 0j
-    middle = len(moved) // 2
+    shift_u, shift_v = _medians(moved[:, bridge])
+    scale = turn = 0.0
+    middle = len(at) // 2
+    least = (NOISE_PX * size / CROP_PX) ** 2
+    fit, away = np.empty((2, 3)), np.empty_like(moved)
     for _ in range(ROUNDS):
-        residual = np.abs(moved - shift - growth * place)
+        fit[:] = (shift_u, scale, -turn), (shift_v, turn, scale)
+        np.matmul(fit, axes, out=away)
+        away -= moved
+        away *= away
+        squared = away[0] + away[1]
         # This is the upper median. `np.median` takes several times as long.
-        spread = max(float(np.partition(residual, middle)[middle]), noise)
-        weights = 1 / (1 + (residual / spread) ** 2)
-        weights /= weights.sum()
-        shift, growth = _weighted_similarity(place, moved, weights)
+        spread = max(float(np.partition(squared, middle)[middle]), least)
+        squared += spread
+        # Cauchy's weights, up to a factor that the fit does not depend on.
+        weight, at_x, at_y, reach, mean_u, mean_v, along, across = (terms @ (1 / squared)).tolist()
+        power = reach - (at_x * at_x + at_y * at_y) / weight
+        scale = (along - (at_x * mean_u + at_y * mean_v) / weight) / power
+        turn = (across - (at_x * mean_v - at_y * mean_u) / weight) / power
+        shift_u = (mean_u - scale * at_x + turn * at_y) / weight
+        shift_v = (mean_v - scale * at_y - turn * at_x) / weight
 
-    scale, turn = np.float32(growth.real), np.float32(growth.imag)
-    shift_u, shift_v = np.float32(shift.real), np.float32(shift.imag)
-    x, y = _axes(size)
-    residual_flow = np.empty_like(flow)
-    residual_flow[0] = flow[0] - (shift_u + scale * x) + turn * y
-    residual_flow[1] = flow[1] - (shift_v + scale * y) - turn * x
-    return residual_flow, np.array([shift_u, shift_v, turn, np.log1p(scale)], np.float32)
+    head = np.array([shift_u, shift_v, turn, scale], np.float32)
+    across_px, down_px = _axes(size)
+    residual = np.empty_like(flow)
+    np.subtract(flow[0], head[0] + head[3] * across_px, out=residual[0])
+    residual[0] += head[2] * down_px
+    np.subtract(flow[1], head[1] + head[3] * down_px, out=residual[1])
+    residual[1] -= head[2] * across_px
+    head[3] = np.log1p(head[3])
+    return residual, head
 
 
-def _weighted_similarity(
-    place: NDArray[np.complex128], moved: NDArray[np.complex128], weights: ArrayF64
-) -> tuple[complex, complex]:
-    """Shift and growth of the least-squares fit `moved` = shift + growth · `place`. Points are
-    complex numbers x + iy; growth is the change of scale plus i times the turn. `weights` must sum
-    to 1."""
-    centre, mean = weights @ place, weights @ moved
-    arm = place - centre
-    weighted = weights * arm
-    growth = np.vdot(weighted, moved - mean) / np.vdot(weighted, arm).real
-    return complex(mean - growth * centre), complex(growth)
+def _medians(rows: ArrayF64) -> tuple[float, float]:
+    """The medians of two rows."""
+    count = rows.shape[1]
+    low, high = (count - 1) // 2, count // 2
+    ranked = np.partition(rows, (low, high), axis=1)
+    u, v = ((ranked[:, low] + ranked[:, high]) / 2).tolist()
+    return u, v
+
+
+@cache
+def _fit_inputs(
+    size: int,
+) -> tuple[NDArray[np.intp], NDArray[np.intp], ArrayF64, ArrayF64]:
+    """What the fit needs of the N stable points, whatever their motion: positions in a flattened
+    crop, which of them are on the nose bridge, (1, x, y) of each (3, N), and the terms (8, N) whose
+    weighted sums give the fit: 1, x, y, x² + y², and room for u, v, their product along and across
+    (x, y)."""
+    rows, columns, place, bridge = stable_points(size)
+    x, y = place.real, place.imag
+    terms = np.zeros((8, len(place)))
+    terms[:4] = np.ones_like(x), x, y, x * x + y * y
+    return rows * size + columns, np.flatnonzero(bridge), terms[:3].copy(), terms
 
 
 @cache

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.face.aligned_crop import CROP_PX
-from model.flow import FlowParameters, Grey, check_pair
+from model.flow import FlowParameters, Grey, check_grey, check_pair, check_shapes
 from model.records import ArrayF32
 
 SUBPIXEL_STEPS = 32
@@ -71,12 +71,12 @@ class LucasKanade(FlowParameters):
     def against(self, reference: Grey) -> Callable[[Grey], ArrayF32]:
         """A function (H, W) → (2, H, W) float32 px: the flow from `reference` (H, W) to any picture
         of its shape, equal to `__call__`. What depends on the reference only is computed once."""
-        checked, _ = check_pair(reference[None], reference[None])
-        solve = self._solver(checked[0])
+        checked = check_grey(reference[None])[0]
+        solve = self._solver(checked)
 
         def flow_to(picture: Grey) -> ArrayF32:
-            _, moved = check_pair(reference[None], picture[None])
-            return solve(moved[0])
+            check_shapes(checked[None], picture[None])
+            return solve(check_grey(picture[None])[0])
 
         return flow_to
 
@@ -115,11 +115,12 @@ class _ReferenceLevel:
         # With a wide window, every other pixel is enough.
         pooled = 2 if sigma >= POOLED_FROM_PX else 1
         self._pooled = (-(-width // pooled), -(-height // pooled)) if pooled > 1 else None
-        self._sigma = sigma / pooled
+        sigma /= pooled
         # Odd, and three sigma to each side: a wider kernel takes longer and changes nothing.
-        self._window = (2 * math.ceil(3 * self._sigma) + 1,) * 2
-        self._x = np.arange(width, dtype=np.float32)[None, :]
-        self._y = np.arange(height, dtype=np.float32)[:, None]
+        self._window = cv2.getGaussianKernel(2 * math.ceil(3 * sigma) + 1, sigma, cv2.CV_32F)
+        self._grid = np.stack(
+            np.meshgrid(*(np.arange(side, dtype=np.float32) for side in (width, height)))
+        )
         self._gx = _f32(cv2.Scharr(picture, cv2.CV_32F, 1, 0, scale=1 / 32))
         self._gy = _f32(cv2.Scharr(picture, cv2.CV_32F, 0, 1, scale=1 / 32))
         # Subtract the window's means everywhere, which solves for a change of brightness too.
@@ -134,28 +135,27 @@ class _ReferenceLevel:
         self._inverse_xy = -xy / determinant
 
     def refine(self, flow: ArrayF32 | None, picture: ArrayF32) -> ArrayF32:
-        """Warp `picture` by `flow` (2, H, W), and add the flow that explains the residual. None
-        stands for no flow, which needs no warp."""
-        if flow is None:
-            flow = np.zeros((2, *self.shape), np.float32)
-        else:
+        """Warp `picture` by `flow` (2, H, W), and add the flow that explains the residual, in
+        place. None stands for no flow, which needs no warp."""
+        if flow is not None:
             # Round to the steps of `remap`, so that the residual belongs to exactly this flow.
-            flow = np.rint(flow * SUBPIXEL_STEPS) / SUBPIXEL_STEPS
+            flow *= SUBPIXEL_STEPS
+            np.rint(flow, out=flow)
+            flow *= 1 / SUBPIXEL_STEPS
+            at = self._grid + flow
             picture = _f32(
-                cv2.remap(
-                    picture,
-                    flow[0] + self._x,
-                    flow[1] + self._y,
-                    cv2.INTER_CUBIC,
-                    borderMode=cv2.BORDER_REPLICATE,
-                )
+                cv2.remap(picture, at[0], at[1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
             )
         residual = self.picture - picture
         mean = self._window_means(residual)
         x = self._window_means(self._gx * residual) - self._mean_gx * mean
         y = self._window_means(self._gy * residual) - self._mean_gy * mean
-        flow[0] += self._unpool(self._inverse_xx * x + self._inverse_xy * y)
-        flow[1] += self._unpool(self._inverse_xy * x + self._inverse_yy * y)
+        more_u = self._unpool(self._inverse_xx * x + self._inverse_xy * y)
+        more_v = self._unpool(self._inverse_xy * x + self._inverse_yy * y)
+        if flow is None:
+            return np.array((more_u, more_v))
+        flow[0] += more_u
+        flow[1] += more_v
         return flow
 
     def _window_means(self, picture: ArrayF32) -> ArrayF32:
@@ -163,7 +163,9 @@ class _ReferenceLevel:
         if self._pooled is not None:
             picture = _f32(cv2.resize(picture, self._pooled, interpolation=cv2.INTER_AREA))
         return _f32(
-            cv2.GaussianBlur(picture, self._window, self._sigma, borderType=cv2.BORDER_REFLECT_101)
+            cv2.sepFilter2D(
+                picture, cv2.CV_32F, self._window, self._window, borderType=cv2.BORDER_REFLECT_101
+            )
         )
 
     def _unpool(self, means: ArrayF32) -> ArrayF32:

@@ -78,8 +78,8 @@ class SourceOptions:
     """Degrees, one of `ROTATIONS`, by which every picture is turned clockwise: for a camera mounted
     on its side or upside down."""
     packed: bool = False
-    """Also return each picture's original JPEG (`Frame.packed`), if the source's `info` says that
-    it has them."""
+    """Return each picture's original JPEG too (`Frame.packed`), if the source's `info` says that it
+    has them. Cameras do so in any case."""
 
 
 @dataclass(frozen=True, slots=True)

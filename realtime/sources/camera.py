@@ -45,8 +45,8 @@ DAMAGED_PICTURE = "damaged picture"
 IMPLAUSIBLE = "implausible driver time"
 DROPPED_BY_DRIVER = "dropped by the driver"
 
-OpenDevice = Callable[[str, int, int, float, bool], CaptureDevice]
-"""Called with address, width, height, rate, and whether to hand over the original JPEGs."""
+OpenDevice = Callable[[str, int, int, float], CaptureDevice]
+"""Called with address, width, height and rate."""
 
 
 class Camera(FrameSource):
@@ -153,16 +153,18 @@ class Camera(FrameSource):
     def _open(self, address: str) -> tuple[CaptureDevice, SourceInfo]:
         options = self._options
         fps_asked = options.fps or CAMERA_FPS
-        device = self._open_device(
-            address, options.width, options.height, fps_asked, options.packed
-        )
+        device = self._open_device(address, options.width, options.height, fps_asked)
         try:
             clock = self._probe(device)
         except SourceError:
             device.release()
             raise
-        # If JPEGs were asked for, check whether the camera returns them.
-        jpeg = isinstance(device.retrieve(), bytes) if options.packed else device.jpeg
+        picture = device.retrieve()
+        jpeg = isinstance(picture, bytes)
+        if isinstance(picture, bytes) and decode_picture(picture) is None and not options.packed:
+            # Perhaps this camera never writes a JPEG's end. OpenCV shows its pictures anyway.
+            device.convert()
+            jpeg = False
         mode = device.mode
         gives = [f"{mode.width}×{mode.height}"]
         if mode.fps is not None:

@@ -61,7 +61,9 @@ class CaptureDevice:
         # With V4L2, OpenCV returns what the driver put into its buffer (modules/videoio/src/
         # cap_v4l.cpp, retrieveFrame). The other backends were not tried.
         self.jpeg = self.mode.fourcc in JPEG_CODES and capture.getBackendName() == "V4L2"
-        """Whether it can be opened so that it returns the JPEGs that the camera sent."""
+        """Whether it returns the JPEGs that the camera sent."""
+        if self.jpeg:
+            capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
 
     def grab(self) -> bool:
         """Wait for the next picture; False if none came in time or the camera is gone."""
@@ -73,8 +75,8 @@ class CaptureDevice:
         return float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000.0
 
     def retrieve(self) -> ImageU8 | bytes | None:
-        """Return the grabbed picture, (H, W, 3) RGB; if opened `packed`, the original JPEG,
-        complete or not; None if it is damaged."""
+        """Return the grabbed picture: the original JPEG, complete or not, if the camera is `jpeg`
+        and `convert` was not called; otherwise (H, W, 3) RGB, or None if it is damaged."""
         try:
             ok, bgr = self._capture.retrieve()
         except cv2.error:  # a picture cut short on the wire
@@ -85,6 +87,11 @@ class CaptureDevice:
             return bgr.tobytes()
         return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
+    def convert(self) -> None:
+        """From now on let OpenCV decode the pictures, whatever they lack."""
+        self._capture.set(cv2.CAP_PROP_CONVERT_RGB, 1)
+        self.jpeg = False
+
     def present(self) -> bool:
         """Return False once the camera is known to be unplugged; reads may still report success."""
         return not self._node or os.path.exists(self._node)
@@ -94,12 +101,9 @@ class CaptureDevice:
         self._capture.release()
 
 
-def open_opencv(
-    spec: str, width: int, height: int, fps: float, packed: bool = False
-) -> CaptureDevice:
+def open_opencv(spec: str, width: int, height: int, fps: float) -> CaptureDevice:
     """Open camera `spec` (a number, or on Linux a path) and ask it for MJPG, size and rate, in that
-    order: the format decides the possible sizes, the size the possible rates. `packed`: return the
-    original JPEGs if possible.
+    order: the format decides the possible sizes, the size the possible rates.
 
     Raises `SourceError` with the reason and the remedy.
     """
@@ -115,10 +119,7 @@ def open_opencv(
             capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
             capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
             capture.set(cv2.CAP_PROP_FPS, fps)
-            device = CaptureDevice(capture, *_name_and_address(spec, node), node)
-            if packed and device.jpeg:
-                capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
-            return device
+            return CaptureDevice(capture, *_name_and_address(spec, node), node)
         capture.release()
     raise SourceError(_closed_problem(node or spec))
 

@@ -1,5 +1,8 @@
 """Decodes single pictures, from a folder of images, a browser's camera or a JPEG stream."""
 
+from collections.abc import Iterator
+from functools import cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +14,7 @@ _TURNS = {
     180: cv2.ROTATE_180,
     270: cv2.ROTATE_90_COUNTERCLOCKWISE,
 }
+_HUFFMAN = 0xC4  # marker of the tables
 
 
 class LowBits:
@@ -44,17 +48,17 @@ def decode_picture(data: bytes, low: LowBits | None = None) -> ImageU8 | None:
     if not data or (is_jpeg(data) and not _jpeg_is_whole(data)):
         return None
     try:
-        flags = cv2.IMREAD_COLOR if low is None else cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
-        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        flags = cv2.IMREAD_COLOR_RGB | (0 if low is None else cv2.IMREAD_ANYDEPTH)
+        rgb = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:  # a size beyond OpenCV's limits
         return None
-    if bgr is None:
+    if rgb is None:
         return None
-    if low is not None and bgr.dtype == np.uint16:
-        bgr = low.to_8_bit(bgr.astype(np.uint16, copy=False))
-    elif bgr.dtype != np.uint8:  # floats
+    if low is not None and rgb.dtype == np.uint16:
+        return low.to_8_bit(rgb.astype(np.uint16, copy=False))
+    if rgb.dtype != np.uint8:  # floats
         return decode_picture(data)
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+    return rgb.astype(np.uint8, copy=False)
 
 
 def rotate_image(image: ImageU8, degrees: int) -> ImageU8:
@@ -70,25 +74,44 @@ def is_jpeg(data: bytes) -> bool:
 def read_jpeg_size(data: bytes) -> tuple[int, int] | None:
     """Return width and height of a JPEG in px, from its header without decoding; None if the header
     is damaged (SOFn: ITU-T T.81, B.2.2)."""
-    if not is_jpeg(data):
-        return None
+    for marker, segment in _segments(data):
+        if 0xC0 <= marker <= 0xCF and marker not in (_HUFFMAN, 0xC8, 0xCC):
+            height, width = (int.from_bytes(segment[n : n + 2]) for n in (5, 7))
+            return (width, height) if width and height else None
+    return None
+
+
+def add_huffman_tables(jpeg: bytes) -> bytes:
+    """Return the JPEG with Huffman tables: cameras may leave out the standard ones, and then not
+    every program can read it. A JPEG that has tables, or cannot be read, stays as it is."""
+    markers = {marker for marker, _ in _segments(jpeg)}
+    if not markers or _HUFFMAN in markers:
+        return jpeg
+    return jpeg[:2] + _standard_tables() + jpeg[2:]
+
+
+@cache
+def _standard_tables() -> bytes:
+    """The tables of ITU-T T.81, K.3, which OpenCV writes too."""
+    _, jpeg = cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))
+    return b"".join(part for marker, part in _segments(jpeg.tobytes()) if marker == _HUFFMAN)
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield marker and bytes, marker included, of each segment of a JPEG's header, up to the first
+    that is damaged (ITU-T T.81, B.1.1.4)."""
     at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:
+    while is_jpeg(data) and at + 9 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
         if marker == 0xFF:  # padding
             at += 1
-        elif (
-            marker == 0x01 or 0xD0 <= marker <= 0xD8
-        ):  # they have no length, and do not belong here
-            return None
-        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = (int.from_bytes(data[at + n : at + n + 2]) for n in (5, 7))
-            return (width, height) if width and height else None
-        elif marker in (0xD9, 0xDA):  # end of image, or start of pixels
-            return None
-        else:
-            at += 2 + int.from_bytes(data[at + 2 : at + 4])
-    return None
+            continue
+        # Those without length do not belong here. Then: end of image, start of pixels.
+        if marker == 0x01 or 0xD0 <= marker <= 0xDA:
+            return
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4])
+        yield marker, data[at:end]
+        at = end
 
 
 def _jpeg_is_whole(data: bytes) -> bool:

@@ -1,5 +1,6 @@
 """The eyes: how open they are, whether they blink, and how to keep them out of the flow."""
 
+import math
 from collections import deque
 
 import cv2
@@ -20,6 +21,7 @@ COVER_WIDE, COVER_HIGH = 0.55, 0.2
 """Half axes of what is hidden of an eye, as shares of its width."""
 
 _EYES = np.array([(33, 160, 158, 133, 153, 144), (362, 385, 387, 263, 373, 380)])
+_CORNERS = _EYES[:, [0, 3]]
 _USUAL_EVERY_S = 0.1
 
 
@@ -30,16 +32,16 @@ def eye_openness(landmarks_px: ArrayF32) -> ArrayF32:
     It is the height of the lids' contour over its width (T. Soukupová, J. Čech: Real-time eye blink
     detection using facial landmarks, CVWW 2016, equation 1).
     """
-    p = landmarks_px[_EYES]
-    height = np.linalg.norm(p[:, 1] - p[:, 5], axis=1) + np.linalg.norm(p[:, 2] - p[:, 4], axis=1)
-    width = np.linalg.norm(p[:, 0] - p[:, 3], axis=1)
-    ratio: ArrayF32 = (height / np.maximum(2 * width, 1e-6)).astype(np.float32)
-    return ratio
+    ratios = []
+    for p in landmarks_px[_EYES].tolist():
+        height = math.dist(p[1], p[5]) + math.dist(p[2], p[4])
+        ratios.append(height / max(2 * math.dist(p[0], p[3]), 1e-6))
+    return np.array(ratios, np.float32)
 
 
 def eye_corners(face: AlignedFace) -> ArrayF64:
     """Return the corners of the person's right and left eye, (2, 2, 2) px of the crop."""
-    points = face.landmarks_px[_EYES[:, [0, 3]]]
+    points = face.landmarks_px[_CORNERS]
     corners: ArrayF64 = points @ face.crop_from_image[:, :2].T + face.crop_from_image[:, 2]
     return corners
 
@@ -106,9 +108,9 @@ class Eyes:
             self._pictures.popleft()
         before = self._pictures[0][1]
         changes = []
-        for corners in eye_corners(face):
-            x, y = corners.mean(axis=0).astype(int)
-            wide = int(np.linalg.norm(corners[1] - corners[0]) / 2)
+        for (x0, y0), (x1, y1) in eye_corners(face).tolist():
+            x, y = int((x0 + x1) / 2), int((y0 + y1) / 2)
+            wide = int(math.hypot(x1 - x0, y1 - y0) / 2)
             high = wide // 3 + 1
             box = slice(max(y - high, 0), y + high + 1), slice(max(x - wide, 0), x + wide + 1)
             changes.append(cv2.mean(cv2.absdiff(crop[box], before[box]))[0])

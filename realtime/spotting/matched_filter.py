@@ -65,20 +65,22 @@ class MatchedFilter:
 
     def push(self, history: History) -> Match | None:
         """Return the strongest match that ends at the newest entry of `history`; None at first."""
-        now_s = float(history.times_s[-1])
+        times, values = history.times_s, history.values
+        now_s = float(times[-1])
+        if now_s - 2 * max(REACHES_S) < times[0]:
+            return None
+        begins = times.searchsorted([now_s - 2 * reach_s for reach_s in REACHES_S])
+        middles = times.searchsorted([now_s - reach_s for reach_s in REACHES_S])
         bends: list[ArrayF64] = []
         best: Match | None = None
-        for reach_s, noise in zip(REACHES_S, self._noises, strict=True):
-            first, middle = history.since(now_s - 2 * reach_s), history.since(now_s - reach_s)
-            if now_s - 2 * reach_s < history.times_s[0]:
-                return None
-            before, apex, after = history.values[[first, middle, -1]]
-            bend = apex - (before + after) / 2
+        for reach_s, noise, first, middle in zip(
+            REACHES_S, self._noises, begins, middles, strict=True
+        ):
+            bend = values[middle] - (values[first] + values[-1]) / 2
             bends.append(bend)
             strength, direction = noise.match(bend)
             if best is None or strength > best.strength:
-                apex_s = float(history.times_s[middle])
-                best = Match(strength, direction, apex_s, reach_s)
+                best = Match(strength, direction, float(times[middle]), reach_s)
         if not self._waiting or now_s - self._waiting[-1][0] >= _EVERY_S:
             self._waiting.append((now_s, bends))
         while self._waiting and now_s - self._waiting[0][0] >= _WAIT_S:
@@ -203,7 +205,7 @@ class _Noise:
     def match(self, bend: ArrayF64) -> tuple[float, ArrayF64]:
         """Return the strength of the best pattern and its direction."""
         strengths = self._directions @ bend
-        best = int(np.argmax(strengths))
+        best = int(strengths.argmax())
         return float(strengths[best]), self._directions[best]
 
     def learn(self, bend: ArrayF64) -> None:
@@ -219,8 +221,9 @@ class _Noise:
         size = len(self._covariance)
         mean = float(np.trace(self._covariance)) / size
         noise = (1 - SHRINKAGE) * self._covariance
-        noise[np.diag_indices(size)] += SHRINKAGE * mean + FLOW_NOISE_PX**2
+        noise.ravel()[:: size + 1] += SHRINKAGE * mean + FLOW_NOISE_PX**2  # its diagonal
         self._inverse = np.linalg.inv(noise)
         directions = self._patterns @ self._inverse
         scale = np.einsum("ij,ij->i", directions, self._patterns)
-        self._directions: ArrayF64 = directions / np.sqrt(scale)[:, None]
+        directions /= np.sqrt(scale)[:, None]
+        self._directions: ArrayF64 = directions

@@ -9,6 +9,7 @@ The reference is renewed while the face rests, when the reference has grown old,
 has moved too far from it for exact flow. The displacement then continues from its last value.
 """
 
+import cmath
 import math
 from collections import deque
 from collections.abc import Callable
@@ -88,6 +89,7 @@ COVERED_S = 0.2
 """How long after a blink was last seen the eyes are kept out of the flow."""
 _LEVER_PX = 48.0  # the distance from the centre at which turns and scales are measured
 _SPEED_MEMORY_S = 0.05
+_LEAST_WEIGHT = 1e-20  # of a region's pixel
 _STEP_PX = 2  # the flow is smoother than this: more points only cost time
 
 
@@ -148,7 +150,7 @@ class _Track:
         self._flow = flow
         self._face = face
         self._head_px = np.zeros(4, np.float32)  # against the reference
-        self._velocity = np.zeros(4)
+        self._velocity = [0.0] * 4
         self._rest = _Rest()
         self._fresh_s = face.stamp.time_s
         self._eyes = Eyes()
@@ -209,9 +211,11 @@ class _Track:
         )
 
     def _speed_px_s(self, head: ArrayF32, dt_s: float) -> float:
-        velocity = head / max(dt_s, 1e-3)
-        self._velocity += (1 - math.exp(-dt_s / _SPEED_MEMORY_S)) * (velocity - self._velocity)
-        u, v, turn, scale = self._velocity
+        gain, dt_s = 1 - math.exp(-dt_s / _SPEED_MEMORY_S), max(dt_s, 1e-3)
+        u, v, turn, scale = self._velocity = [
+            old + gain * (step / dt_s - old)
+            for old, step in zip(self._velocity, head.tolist(), strict=True)
+        ]
         return math.hypot(u, v, _LEVER_PX * turn, _LEVER_PX * scale)
 
     def _outdated(
@@ -219,7 +223,10 @@ class _Track:
     ) -> bool:
         """Return whether the face at `time_s` should become the new reference."""
         self._rest.push(time_s, displacement)
-        if float(np.median(np.abs(field[:, ::8, ::8]))) < STALE_PX:
+        sizes = np.abs(field[:, ::8, ::8]).ravel()
+        middle = len(sizes) // 2
+        sizes.partition((middle - 1, middle))  # the median; `np.median` takes twice as long
+        if (sizes[middle - 1] + sizes[middle]) / 2 < STALE_PX:
             self._fresh_s = time_s
         if time_s - self._fresh_s > STALE_S:
             self._fresh_s = time_s
@@ -249,8 +256,9 @@ class _Rest:
             self._recent.popleft()
         recent = np.array([d for _, d in self._recent])
         early = sum(t <= time_s - REST_S / 3 for t, _ in self._recent)
-        self.place = recent[early:].mean(axis=0, dtype=np.float32)
-        if not early or np.abs(self.place - recent[:early].mean(axis=0)).max() > REST_PX:
+        self.place = np.add.reduce(recent[early:]) / (len(recent) - early)
+        before = np.add.reduce(recent[:early]) / max(early, 1)
+        if not early or cv2.norm(self.place, before, cv2.NORM_INF) > REST_PX:
             self.lasted_s = 0.0
         else:
             self.lasted_s += time_s - last_s
@@ -280,7 +288,8 @@ class _Reference:
         contrast. So slow changes of exposure and light do not count as motion."""
         level, contrast = _level_and_contrast(crop)
         gain = self.contrast / max(contrast, 1.0)
-        picture = crop * np.float32(gain) + np.float32(self.level - gain * level)
+        picture = crop * np.float32(gain)
+        picture += np.float32(self.level - gain * level)
         return picture, level, contrast
 
     def flow_to(self, picture: ArrayF32, covered: bool) -> ArrayF32:
@@ -316,14 +325,29 @@ def _head_step(
 ) -> ArrayF32:
     """Return the head's motion from `last` to `face`, (4,) float32 as in `MotionSample.head`: the
     motion of the crop in the picture plus the rest of the head's motion inside the crop."""
-    a, b = last.crop_from_image, face.crop_from_image
-    inverse = np.linalg.inv(b[:, :2])
-    linear = a[:, :2] @ inverse
-    centre = np.full(2, (face.crop.shape[0] - 1) / 2)
-    shift = linear @ (centre + head[:2] - b[:, 2]) + a[:, 2] - centre - last_head[:2]
-    turn = math.atan2(linear[1, 0], linear[0, 0]) + float(head[2]) - float(last_head[2])
-    scale = math.log(math.hypot(linear[0, 0], linear[1, 0])) + float(head[3]) - float(last_head[3])
-    return np.array([shift[0], shift[1], turn, scale], np.float32)
+    (before, shift_before), (now, shift_now) = map(_as_complex, (last, face))
+    u, v, turn, scale = head.tolist()
+    last_u, last_v, last_turn, last_scale = last_head.tolist()
+    middle = (face.crop.shape[0] - 1) / 2
+    centre = complex(middle, middle)
+    moved = before / now
+    shift = moved * (centre + complex(u, v) - shift_now) + shift_before - centre
+    grown = cmath.log(moved)
+    return np.array(
+        [
+            shift.real - last_u,
+            shift.imag - last_v,
+            grown.imag + turn - last_turn,
+            grown.real + scale - last_scale,
+        ],
+        np.float32,
+    )
+
+
+def _as_complex(face: AlignedFace) -> tuple[complex, complex]:
+    """Return factor and shift of the crop's similarity, of points x + iy."""
+    (a, _, x), (b, _, y) = face.crop_from_image.tolist()
+    return complex(a, b), complex(x, y)
 
 
 def _level_and_contrast(crop: ImageU8) -> tuple[float, float]:
@@ -343,4 +367,7 @@ def _region_weights(centres: ArrayF64, size: int) -> tuple[ArrayF32, ArrayF32]:
 
 def _to_one(weights: ArrayF64) -> ArrayF32:
     scaled: ArrayF32 = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    # Far weights change no sum, but float32 holds them denormal: a product then takes three times
+    # as long.
+    scaled[scaled < _LEAST_WEIGHT] = 0
     return scaled

@@ -62,7 +62,7 @@ class Disturbances:
         self._blinks: deque[float] = deque()
         self._jumps: deque[float] = deque()
         self._travels: deque[tuple[float, float]] = deque()
-        self._places: deque[tuple[float, ArrayF64]] = deque()
+        self._places: deque[tuple[float, complex]] = deque()
 
     def push(self, sample: MotionSample) -> None:
         """Take in one sample; stamps increase."""
@@ -71,12 +71,12 @@ class Disturbances:
             self._blinks.append(now_s)
         if sample.flags & {"light", "texture"}:
             self._jumps.append(now_s)
-        last = self._places[-1][1] if self._places else np.zeros(2)
-        place = last + sample.head[:2]
+        u, v = sample.head[:2].tolist()
+        place = complex(u, v) + (self._places[-1][1] if self._places else 0)
         self._places.append((now_s, place))
         while now_s - self._places[0][0] > HEAD_TRAVEL_S:
             self._places.popleft()
-        self._travels.append((now_s, float(np.hypot(*(place - self._places[0][1])))))
+        self._travels.append((now_s, abs(place - self._places[0][1])))
         while now_s - self._travels[0][0] > self._keep_s:
             self._travels.popleft()
         for times in (self._blinks, self._jumps):

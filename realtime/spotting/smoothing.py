@@ -43,7 +43,7 @@ class History:
 
     def since(self, time_s: float) -> int:
         """Return the position of the first entry at or after `time_s`."""
-        return int(np.searchsorted(self.times_s, time_s))
+        return int(self.times_s.searchsorted(time_s))
 
     def push(self, stamp: Stamp, value: ArrayF64) -> None:
         """Append `value`, (width,). Its stamp must be later than all before."""
@@ -53,13 +53,18 @@ class History:
         self._end += 1
         reach = _REACH * self._sigma_s
         times = self._time_s[self._start : self._end]
-        source = self._start + int(np.searchsorted(times, stamp.time_s - 2 * reach))
-        target = self._start + int(np.searchsorted(times, stamp.time_s - reach))
-        near = self._time_s[source : self._end]
-        apart = (self._time_s[target : self._end, None] - near) / reach
-        weights = np.maximum(1 - apart * apart, 0) ** 2
-        total = weights.sum(axis=1, keepdims=True)
-        self._smooth[target : self._end] = weights @ self._raw[source : self._end] / total
+        since_s = stamp.time_s - 2 * reach, stamp.time_s - reach
+        source, target = (self._start + times.searchsorted(since_s)).tolist()
+        apart = self._time_s[target : self._end, None] - self._time_s[source : self._end]
+        apart /= reach
+        weights = np.maximum(1 - apart * apart, 0)
+        weights *= weights
+        weighted = weights @ self._raw[source : self._end]
+        np.divide(
+            weighted,
+            np.add.reduce(weights, axis=1, keepdims=True),
+            out=self._smooth[target : self._end],
+        )
 
     def clear(self) -> None:
         """Forget everything."""

@@ -145,11 +145,13 @@ class Spotter:
         self._history.push(sample.stamp, sample.displacement.astype(np.float64).ravel())
         self._disturbances.push(sample)
         factor = self._disturbances.factor(sample.stamp.time_s, sample.stamp.time_s)
-        strength, threshold = np.empty(len(REGIONS)), np.empty(len(REGIONS))
-        for i, (follower, regions) in enumerate(zip(self._micro, _GROUPS, strict=False)):
-            threshold[regions] = follower.threshold * factor[regions]
-            pulse = follower.push(self._history, factor[regions])
-            strength[regions] = follower.strength
+        factors = [factor[regions] for regions in _GROUPS[:_WHOLE]]
+        strength = np.empty(len(REGIONS), np.float32)
+        threshold = np.empty(len(REGIONS), np.float32)
+        for i, (follower, raised) in enumerate(zip(self._micro, factors, strict=True)):
+            threshold[_GROUPS[i]] = follower.threshold * raised
+            pulse = follower.push(self._history, raised)
+            strength[_GROUPS[i]] = follower.strength
             if pulse is not None:
                 updates += self._micro_update(i, pulse)
         if sample.flags & {"blink", "light", "texture"}:
@@ -158,13 +160,13 @@ class Spotter:
         if whole is not None:
             updates += self._micro_update(_WHOLE, whole)
         updates += self._settle()
-        for i, (follower, regions) in enumerate(zip(self._macro, _GROUPS, strict=False)):
-            pulse = follower.push(self._history, factor[regions])
+        for i, (follower, raised) in enumerate(zip(self._macro, factors, strict=True)):
+            pulse = follower.push(self._history, raised)
             if pulse is not None and pulse.state == "ended":
                 updates += self._macro_update(i, pulse)
         return SpotSignal(
-            strength=strength.astype(np.float32),
-            threshold=threshold.astype(np.float32),
+            strength=strength,
+            threshold=threshold,
             updates=tuple(updates),
         )
 

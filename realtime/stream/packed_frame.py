@@ -30,11 +30,14 @@ class PackedFrame:
 RingFrame = Frame | PackedFrame
 
 
-def pack(frame: RingFrame) -> PackedFrame:
-    """Return `frame` packed; a packed frame stays as it is."""
+def pack(frame: RingFrame, *, as_sent: bool = False) -> PackedFrame:
+    """Return `frame` packed; a packed frame stays as it is. If its source does not turn pictures,
+    they are `as_sent`: then the camera's own JPEG is taken, where there is one."""
     if isinstance(frame, PackedFrame):
         return frame
-    jpeg = encode_jpeg(frame.image, PACKED_QUALITY)
+    jpeg = frame.packed if as_sent else None
+    if jpeg is None:
+        jpeg = encode_jpeg(frame.image, PACKED_QUALITY)
     return PackedFrame(frame.stamp, frame.received_s, jpeg, frame.image.shape)
 
 
@@ -74,7 +77,7 @@ def encode_jpeg(image: ImageU8, quality: int) -> bytes:
 
 
 def _image(jpeg: bytes) -> ImageU8:
-    bgr = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    image = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    rgb = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+    image = np.asarray(rgb, dtype=np.uint8)
     image.setflags(write=False)
     return image

@@ -27,13 +27,14 @@ class FrameRing:
     get the frames themselves, not copies: their images are read-only.
     """
 
-    def __init__(self, seconds: float, max_bytes: int) -> None:
+    def __init__(self, seconds: float, max_bytes: int, *, as_sent: bool = False) -> None:
         """Keep at most `seconds` of source time between oldest and newest frame, and at most
-        `max_bytes` of pictures."""
+        `max_bytes` of pictures. `as_sent`: see `pack`."""
         if not seconds > 0 or not max_bytes > 0:
             raise ValueError(f"a ring needs room: seconds {seconds}, max_bytes {max_bytes}")
         self._seconds = seconds
         self._max_bytes = max_bytes
+        self._as_sent = as_sent
         self._frames: deque[RingFrame] = deque()
         self._packed = 0  # number of oldest frames that are packed or being packed
         self._readers: list[RingReader] = []
@@ -129,7 +130,7 @@ class FrameRing:
                 number = self._appended - len(self._frames) + self._packed
                 frame = self._frames[self._packed]
                 self._packed += 1
-            packed = pack(frame)
+            packed = pack(frame, as_sent=self._as_sent)
             with self._changed:
                 place = number - (self._appended - len(self._frames))
                 # It may have been released or forgotten meanwhile.

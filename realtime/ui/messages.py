@@ -24,6 +24,7 @@ from realtime.results.results import SignalAt
 from realtime.results.snapshot import Snapshot
 from realtime.review.motion_lanes import LANES, find_lane
 from realtime.sessions.ledger import describe_cause
+from realtime.sources.picture_decoding import add_huffman_tables
 from realtime.spotting.motion import FLAGS, REGIONS
 from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import LatencySummary
@@ -216,7 +217,7 @@ def _parts(step: Step, rotate: int) -> dict[str, bytes]:
     image = step.frame.image
     longest = max(image.shape[:2])
     if step.frame.packed is not None and not rotate and longest <= MAX_VIEW_PX:
-        return {**parts, "jpeg": step.frame.packed}
+        return {**parts, "jpeg": add_huffman_tables(step.frame.packed)}
     if longest > MAX_VIEW_PX:
         scale = MAX_VIEW_PX / longest
         image = np.asarray(
