@@ -204,8 +204,7 @@ class SessionRecorder:
             if self._sound is not None:
                 self._sound.close(self._zero_s or 0.0, self._last.time_s if self._last else 0.0)
         except Exception as error:
-            self._torn = True
-            self._failure = self._failure or f"closing: {_reason(error)}"
+            self._torn, self._failure = True, self._failure or f"closing: {_reason(error)}"
         self._torn = self._torn or bool(self._due)  # `recover` does the rest
 
     def _conclude(self, ended: str, results: Mapping[str, Any]) -> None:
