@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
+from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -29,7 +30,9 @@ JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
 
 PATIENCE_S = 120.0
-"""How long to look for a cluster that was lost, after the last result."""
+"""How long to look for a cluster that was lost."""
+_IN_FLIGHT = 256
+"""Jobs handed in at a time: Ray's wait takes longer the more there are."""
 _RETRY_S = 2.0
 _WORKER_DEATHS = 3
 """How often a job's worker may die before the job has failed."""
@@ -65,14 +68,15 @@ def run_on_cluster(
     seen_s = time.perf_counter()
     reached = False
     while next_ < len(jobs):
+        connected = False
         waiting = [(number, job) for number, job in enumerate(jobs) if number not in received]
         for answer in _connected(function, waiting, address, lost):
             if answer.job is None:
                 if isinstance(answer.error, InputError) and not reached:
                     raise answer.error
-                reached = reached or answer.error is None
+                connected = answer.error is None
+                reached = reached or connected
                 continue
-            seen_s = time.perf_counter()
             if answer.error is not None:
                 raise answer.error
             received.add(answer.job)
@@ -82,6 +86,8 @@ def run_on_cluster(
                 next_ += 1
         if next_ == len(jobs):
             return
+        if connected:
+            seen_s = time.perf_counter()  # until now
         if not reached or time.perf_counter() - seen_s > PATIENCE_S:
             left = len(jobs) - len(received)
             raise InputError(
@@ -139,8 +145,13 @@ def _drive(
     task = ray.remote(_do_there).options(num_cpus=1, max_retries=_WORKER_DEATHS)
     shared = ray.put(function)  # once, however large its arguments
     here = code_digest(), str(Path.cwd())
-    given = {task.remote(*here, shared, job): (number, job) for number, job in jobs}
-    while given:
+    rest = iter(jobs)
+    given: dict[Any, tuple[int, JobT]] = {}
+    while True:
+        for number, job in islice(rest, _IN_FLIGHT - len(given)):
+            given[task.remote(*here, shared, job)] = number, job
+        if not given:
+            return
         ready, _ = ray.wait(list(given))
         for reference in ready:
             number, job = given.pop(reference)
@@ -181,6 +192,6 @@ def code_digest() -> str:
     root = Path(__file__).parent.parent
     for package in ("calibrate", "model", "realtime"):
         for path in sorted((root / package).rglob("*")):
-            if path.suffix in (".py", ".csv", ".toml", ".safetensors"):
+            if path.suffix in (".py", ".csv", ".toml", ".safetensors", ".onnx", ".json"):
                 digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
     return digest.hexdigest()

@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,25 @@ from model.errors import InputError
 from model.text import parse_json, read_text
 
 
-def write_whole(path: Path, content: bytes | memoryview) -> None:
-    """Write `content` to `path` in one step: an interruption leaves the old file or none. Raises
+@contextmanager
+def whole_file(path: Path, *, private: bool = False) -> Iterator[Path]:
+    """Yield the path of a file to write, which takes the place of `path` in one step at the end: an
+    interruption leaves the old file or none. If it is `private`, only its owner can read it. Raises
     `OSError`, as for a full disk."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_bytes(content)
+        if private:
+            partial.touch(mode=0o600)
+        yield partial
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes | memoryview, *, private: bool = False) -> None:
+    """Write `content` to `path` as `whole_file` does."""
+    with whole_file(path, private=private) as partial:
+        partial.write_bytes(content)
 
 
 def require_new(path: Path) -> Path:

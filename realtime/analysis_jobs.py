@@ -15,6 +15,7 @@ from typing import Any
 
 from model.errors import SourceError
 from model.face.choice import LARGEST
+from model.files import write_whole
 from model.inference.checkpoint import checkpoint_digest, checkpoint_path
 from model.text import clean_line, parse_json
 from realtime.config import LiveConfig
@@ -98,9 +99,11 @@ class AnalysisJob:
 
     @property
     def complete(self) -> bool:
-        """Whether all that is asked for is there."""
-        asked = [*map(self._file, _TABLES), self.summary]
-        return all(path.exists() for path in [*asked, *([self.annotated] if self.video else [])])
+        """Whether all that is asked for is there. Earlier versions wrote motion as one of both, and
+        no summary."""
+        asked = [self.events, *([self.annotated] if self.video else [])]
+        motion = any(path.exists() for path in self.motion_tables)
+        return motion and all(path.exists() for path in asked)
 
     def _file(self, ending: str) -> Path:
         return self.out / f"{self.name}.{ending}"
@@ -116,9 +119,8 @@ def plan_jobs(
     video: bool = False,
 ) -> list[AnalysisJob]:
     """Return a job for each of `inputs`, with results in the folder `out`. An input that was
-    analysed into `out` before keeps its names; it is analysed again only if it broke off then, if
-    something that is asked for was not written then, or with `again`. A different input of the same
-    name gets a number."""
+    analysed into `out` before keeps its names; it is analysed again only if it broke off then, or
+    with `again`. A different input of the same name gets a number."""
     records = dict(_records(out))
     names = {record["input"]["mark"]: name for name, record in records.items()}
     found = ((ending, path) for ending in _ENDINGS for path in out.glob(f"*.{ending}"))
@@ -126,7 +128,7 @@ def plan_jobs(
     taken = {name.casefold() for name in taken | records.keys()}
     jobs = []
     for spec in dict.fromkeys(inputs):
-        mark, base = _mark(spec), name_of(spec)
+        mark, base = mark_input(spec), name_of(spec)
         known = names.get(mark)
         numbered = (f"{base}-{number}" for number in count(2))
         free = (name for name in chain([base], numbered) if name.casefold() not in taken)
@@ -139,16 +141,18 @@ def plan_jobs(
 
 def write_record(
     job: AnalysisJob,
+    mark: str,
     config: LiveConfig,
     info: SourceInfo,
     status: SourceStatus,
     failure: str | None,
 ) -> None:
-    """Write the record of `job`. `failure` says why the analysis broke off; None if it did not."""
+    """Write the record of `job`. `mark`: of its input when it was opened. `failure` says why the
+    analysis broke off; None if it did not."""
     document = {
         "format": FORMAT,
         "version": VERSION,
-        "input": {"spec": info.spec, "mark": _mark(job.spec)},
+        "input": {"spec": info.spec, "mark": mark},
         "source": info.description,
         "notes": list(info.notes),
         "frames": status.frames,
@@ -160,15 +164,8 @@ def write_record(
         "options": _options(config),
         "versions": list_versions(),
     }
-    write_private(job.record, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write `text` to `path` in one step; only its owner can read it. Raises `OSError`."""
-    partial = path.with_name(path.name + ".partial")
-    partial.touch(mode=0o600)
-    partial.write_text(text, "utf-8", newline="")
-    partial.replace(path)
+    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    write_whole(job.record, text.encode(), private=True)
 
 
 def name_of(spec: str) -> str:
@@ -198,7 +195,13 @@ def _repeat(
         )
         return replace(job, problem=problem)
     shown = record.get("pictures", False) or not job.pictures
-    return replace(job, done=True) if job.complete and shown else replace(job, again=True)
+    if job.complete and shown:
+        return replace(job, done=True)
+    problem = (
+        f"{job.events} was made without --pictures or --video: give --again to replace it, or "
+        "another --out to keep both"
+    )
+    return replace(job, problem=problem)
 
 
 def _records(out: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -228,9 +231,10 @@ def _split(spec: str) -> tuple[str, str]:
         return "input", spec
 
 
-def _mark(spec: str) -> str:
+def mark_input(spec: str) -> str:
     """Return a digest of the names, sizes and times of an input's files, by which it is recognised
-    even after a move. The path is not in it: folders often carry people's names."""
+    even after a move. The path is not in it: folders often carry people's names. Of a session, what
+    was recorded counts; coders' edits and notes of exports do not change it."""
     kind, rest = _split(spec)
     path = Path(rest)
     facts = [kind, path.resolve().name if kind in ("file", "folder", "session") else rest]
@@ -238,6 +242,8 @@ def _mark(spec: str) -> str:
         if path.is_dir():
             with os.scandir(path) as entries:
                 files = sorted(entries, key=lambda entry: entry.name)
+                if kind == "session":
+                    files = [e for e in files if e.name == "frames.csv" or e.name.endswith(".mkv")]
                 facts += [f"{e.name} {e.stat().st_size} {e.stat().st_mtime_ns}" for e in files]
         elif path.exists():
             facts.append(f"{path.stat().st_size} {path.stat().st_mtime_ns}")

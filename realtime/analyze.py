@@ -33,10 +33,11 @@ from model.cli import Parser, exit_code, make_folder, program
 from model.cluster import run_on_cluster
 from model.errors import CheckpointError, InputError, SourceError, error_line
 from model.face.network_files import add_face_networks
+from model.files import write_whole
 from model.machine import choose_device
 from model.parallel import Workers, add_jobs, check_workers
 from model.records import Event, Frame, Stamp
-from realtime.analysis_jobs import AnalysisJob, name_of, plan_jobs, write_private, write_record
+from realtime.analysis_jobs import AnalysisJob, mark_input, name_of, plan_jobs, write_record
 from realtime.command_options import add_perception, add_pictures
 from realtime.config import LiveConfig
 from realtime.export.annotated_video import FaceDrawing, take_drawing, write_annotated
@@ -54,9 +55,10 @@ from realtime.review.analysis_summary import (
     require_pictures,
 )
 from realtime.sessions.exported_copies import note_copies
+from realtime.sessions.folder import DOCUMENT
 from realtime.sessions.replay_parity import compare_with_live
 from realtime.sessions.session_source import SessionSource
-from realtime.sources import Source, open_source
+from realtime.sources import Source, open_source, split_spec
 from realtime.spotting.baseline_file import load_baseline, rate_warning
 
 
@@ -74,7 +76,8 @@ def main() -> None:
     config = LiveConfig(**options, baseline=None if baseline is None else load_baseline(baseline))
     choose_device(config.device)
     if against_live and workers != 1:
-        raise InputError(f"--compare with --jobs {workers}: sessions are compared one by one")
+        option = "--ray" if isinstance(workers, str) else "--jobs"
+        raise InputError(f"--compare with {option} {workers}: sessions are compared one by one")
     if against_live:
         _run_all([(spec, partial(_compare, spec, config)) for spec in inputs])
         return
@@ -190,6 +193,7 @@ def analyze(job: AnalysisJob, config: LiveConfig, *, alone: bool = True) -> None
         return
     if job.problem:
         raise InputError(job.problem)
+    mark = mark_input(job.spec)
     source = _open(job.spec, config)
     try:
         if source.info.live:
@@ -198,14 +202,34 @@ def analyze(job: AnalysisJob, config: LiveConfig, *, alone: bool = True) -> None
             raise SourceError(f"{job.spec} has no end: give --seconds")
         if job.pictures and isinstance(source, SessionSource):
             require_pictures(source.session)
-        _analyze(source, job, config, alone)
+        if not isinstance(source, SessionSource):
+            _refuse_part_of_session(job.spec)
+            _analyze(source, job, mark, config, alone)
+            return
+        try:
+            _analyze(source, job, mark, config, alone)
+        finally:
+            note_copies(source.session.folder, job.files)
+            if mark_input(job.spec) != mark:
+                for path in job.files:
+                    path.unlink()
+                raise InputError(f"{job.spec} changed meanwhile: analyse it again")
     except OSError as error:
         raise UnwritableError(f"{job.out} cannot be written: {error.strerror or error}") from None
     finally:
         source.close()
 
 
-def _analyze(source: Source, job: AnalysisJob, config: LiveConfig, alone: bool) -> None:
+def _refuse_part_of_session(spec: str) -> None:
+    """Raise `InputError` if `spec` is a file of a session: consent, and what must be forgotten, are
+    known of the session alone."""
+    path = Path(split_spec(spec)[1])
+    for folder in (path, path.parent):
+        if (folder / DOCUMENT).is_file():
+            raise InputError(f"{spec} belongs to a session: give its folder, {folder}")
+
+
+def _analyze(source: Source, job: AnalysisJob, mark: str, config: LiveConfig, alone: bool) -> None:
     options, warning = pipeline_config(config, choose_device(config.device), source.info)
     if warning:
         print(f"warning: {warning}", file=sys.stderr)
@@ -242,17 +266,18 @@ def _analyze(source: Source, job: AnalysisJob, config: LiveConfig, alone: bool) 
     finally:
         pipeline.close()
     tables = {"events": describe_events(labels, units), "motion": describe_motion()}
-    write_private(job.codebook, format_codebook(tables))
+    write_whole(job.codebook, format_codebook(tables).encode(), private=True)
     if job.video:
         with closing(_open(job.spec, config)) as second:
             write_annotated(job.annotated, _readable(second, config), drawings, confirmed)
+    else:
+        job.annotated.unlink(missing_ok=True)  # of an earlier analysis, which found other things
     failure = None if broken is None else str(broken)
-    write_record(job, config, source.info, source.status(), failure)
+    write_record(job, mark, config, source.info, source.status(), failure)
     thumbnails = make_thumbnails(confirmed) if job.pictures else None
     files = [path for path in job.files if path not in (job.record, job.summary)]
-    write_private(job.summary, make_analysis_summary(job.record, job.motion, files, thumbnails))
-    if isinstance(source, SessionSource):
-        note_copies(source.session.folder, job.files)
+    summary = make_analysis_summary(job.record, job.motion, files, thumbnails)
+    write_whole(job.summary, summary.encode(), private=True)
     print(_report(source, confirmed, tracks, job.events))
     late = config.baseline and rate_warning(config.baseline, source.status().fps_measured)
     if late:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -57,3 +58,27 @@ def test_a_folder_that_a_machine_does_not_have_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_results_come_in_the_order_of_the_jobs(workers: int) -> None:
     assert list(map_jobs(abs, [-3, 2, -1], workers)) == [3, 2, 1]
+
+
+def test_patience_begins_when_the_cluster_is_lost_and_not_at_the_last_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = 0.0
+    attempts: list[int] = []
+
+    def connect(function: object, jobs: object, address: str, lost: object) -> Iterator[object]:
+        nonlocal now_s
+        attempts.append(len(attempts))
+        if len(attempts) == 1:
+            yield cluster._Answer(None, None)
+            now_s += 2 * cluster.PATIENCE_S  # of work on a long job; then the head is gone
+        elif len(attempts) == 3:
+            yield cluster._Answer(None, None)
+            yield cluster._Answer(0, "done")
+
+    monkeypatch.setattr(cluster, "_connected", connect)
+    monkeypatch.setattr(cluster, "find_spec", lambda name: name)
+    monkeypatch.setattr(cluster.time, "perf_counter", lambda: now_s)
+    monkeypatch.setattr(cluster.time, "sleep", lambda seconds: None)
+    assert list(run_on_cluster(abs, [1], "there")) == ["done"]
+    assert attempts == [0, 1, 2]

@@ -20,9 +20,10 @@ from model.errors import SourceError
 from realtime import analyze
 from realtime.analysis_jobs import plan_jobs
 from realtime.config import LiveConfig
-from realtime.results.event_tables import MOTION_COLUMNS, motion_schema
+from realtime.results.event_tables import MOTION_COLUMNS, motion_schema, write_events
 from realtime.sessions.exported_copies import known_copies
 from realtime.sessions.folder import SessionFolder
+from realtime.sessions.redact import redact_span
 from realtime.sources import SOURCES, open_source
 from realtime.spotting.baseline_file import save_baseline
 from realtime.spotting.motion import REGIONS
@@ -181,7 +182,7 @@ def test_pictures_of_a_session_need_its_consent(
     assert copies == set(files_of("P07"))  # a redaction finds them
 
 
-def test_what_is_asked_for_later_is_made_later(
+def test_what_is_asked_for_later_needs_to_be_asked_for_again(
     untrained: Path,
     blank: Path,
     tmp_path: Path,
@@ -192,13 +193,100 @@ def test_what_is_asked_for_later_is_made_later(
     assert run(monkeypatch, *options) == 0
     before = results(tmp_path / "out")
     for more in ("--video", "--pictures"):
-        assert run(monkeypatch, *options, more) == 0
-        assert "already analysed" not in capsys.readouterr().out
+        kept = results(tmp_path / "out")
+        assert run(monkeypatch, *options, more) == 1
+        assert "without --pictures or --video: give --again" in capsys.readouterr().err
+        assert results(tmp_path / "out") == kept
+        assert run(monkeypatch, *options, more, "--again") == 0
         assert run(monkeypatch, *options, more) == 0
         assert "already analysed" in capsys.readouterr().out
+        # The video of an earlier analysis does not stay beside tables that found other things.
+        assert (tmp_path / "out" / "blank.annotated.mp4").exists() == (more == "--video")
     after = results(tmp_path / "out")
-    assert after.keys() - before.keys() == {"blank.annotated.mp4"}
     assert all(after[f"blank.{t}"] == before[f"blank.{t}"] for t in ("events.csv", "motion.csv"))
+
+
+def test_the_analysis_of_an_earlier_version_counts_as_done(
+    untrained: Path,
+    blank: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = (blank, "--classifier", untrained, "--out", tmp_path / "out")
+    assert run(monkeypatch, *options) == 0
+    for ending in ("events.parquet", "motion.csv", "columns.json", "summary.html"):
+        (tmp_path / "out" / f"blank.{ending}").unlink()
+    before = results(tmp_path / "out")
+    assert run(monkeypatch, *options) == 0
+    assert "already analysed" in capsys.readouterr().out
+    assert results(tmp_path / "out") == before
+
+
+def test_a_session_is_known_again_whatever_is_noted_in_its_folder(
+    recorded: Path,
+    tmp_path: Path,
+    untrained: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    session = copied(recorded, tmp_path / "P07")
+    options = (session, "--classifier", untrained, "--out", tmp_path / "out")
+    assert run(monkeypatch, *options) == 0
+    (session / "edits-C1.jsonl").write_text("")
+    assert run(monkeypatch, *options) == 0
+    assert "already analysed" in capsys.readouterr().out
+
+
+def test_what_is_deleted_during_an_analysis_does_not_come_back(
+    recorded: Path,
+    tmp_path: Path,
+    untrained: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    session = copied(recorded, tmp_path / "P07")
+
+    def write_events_late(*arguments: object, **options: object) -> None:
+        redact_span(session, 1.5, 3.0)
+        write_events(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(analyze, "write_events", write_events_late)
+    options = (session, "--classifier", untrained, "--out", tmp_path / "out")
+    assert run(monkeypatch, *options) == 1
+    assert "changed meanwhile: analyse it again" in capsys.readouterr().err
+    assert results(tmp_path / "out") == {}
+
+
+def test_a_copy_that_could_not_be_finished_is_noted(
+    recorded: Path, tmp_path: Path, untrained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = copied(recorded, tmp_path / "P07")
+
+    def fill_disk(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(analyze, "write_record", fill_disk)
+    options = (session, "--classifier", untrained, "--out", tmp_path / "out")
+    assert run(monkeypatch, *options, "--video") == 2
+    copies = {path.name for path in known_copies(SessionFolder(session))}
+    assert "P07.annotated.mp4" in copies
+    assert copies == set(results(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("spec", ["{}/video.mkv", "loop:{}"])
+def test_a_part_of_a_session_is_refused(
+    spec: str,
+    recorded: Path,
+    tmp_path: Path,
+    untrained: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = ("--classifier", untrained, "--out", tmp_path / "out", "--seconds", 1)
+    assert run(monkeypatch, spec.format(recorded), *options) == 1
+    assert "give its folder" in capsys.readouterr().err or spec.startswith("loop")
+    assert results(tmp_path / "out") == {}
 
 
 def test_without_a_face_there_are_frames_and_no_events(
@@ -266,7 +354,7 @@ def test_tables_that_cannot_be_written_are_told_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    (tmp_path / "out" / "blank.motion.parquet.partial").mkdir(parents=True)
+    (tmp_path / "out" / f"blank.motion.parquet.{os.getpid()}.partial").mkdir(parents=True)
     options = ("--classifier", untrained, "--out", tmp_path / "out")
     assert run(monkeypatch, blank, *options) == 2
     assert f"{tmp_path / 'out'} cannot be written: " in capsys.readouterr().err

@@ -7,6 +7,7 @@ each confirmed expression from its onset on, as `realtime.results.overlay` gives
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -17,6 +18,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from model.files import whole_file
 from model.records import ArrayF32, Event, Frame, ImageU8, Step
 from realtime.export.mp4 import crop_to_even
 from realtime.results.overlay import describe_current, describe_frame, find_current_event
@@ -67,17 +69,15 @@ def write_annotated(
     """Write `frames` to the MP4 file `path` at their times, with `drawings` (by the frame's index)
     and the names of confirmed `events`. An existing file is replaced once the new one is whole.
     Only its owner can read it. Without a frame, nothing is written."""
-    partial = path.with_name(path.name + ".partial")
-    partial.touch(mode=0o600)
-    try:
-        drawn = (
-            replace(frame, image=draw(frame, drawings.get(frame.stamp.index), events))
-            for frame in frames
-        )
-        if _encode(partial, crop_to_even(drawn)):
-            partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    drawn = (
+        replace(frame, image=draw(frame, drawings.get(frame.stamp.index), events))
+        for frame in frames
+    )
+    even = crop_to_even(drawn)
+    first = next(even, None)
+    if first is not None:
+        with whole_file(path, private=True) as partial:
+            _encode(partial, chain([first], even))
 
 
 def draw(frame: Frame, drawing: FaceDrawing | None, events: Sequence[Event]) -> ImageU8:
@@ -127,11 +127,9 @@ def _fixed(points: ArrayF32) -> NDArray[np.int32]:
     return np.asarray(np.round(points * 2**_SHIFT), np.int32)
 
 
-def _encode(path: Path, frames: Iterator[Frame]) -> bool:
-    """Encode `frames`; return whether there was one."""
-    first = next(frames, None)
-    if first is None:
-        return False
+def _encode(path: Path, frames: Iterator[Frame]) -> None:
+    """Encode `frames`, of which there is at least one."""
+    first = next(frames)
     height, width = first.image.shape[:2]
     zero_s, last_ms = first.stamp.time_s, -1
     options = {"movflags": "+faststart"}
@@ -153,7 +151,6 @@ def _encode(path: Path, frames: Iterator[Frame]) -> bool:
             _mux(container, stream.encode(picture))
             frame = next(frames, None)
         _mux(container, stream.encode(None))
-    return True
 
 
 def _mux(container: OutputContainer, packets: Iterable[VideoPacket]) -> None:

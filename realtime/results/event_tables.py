@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from model.files import whole_file
 from model.records import Event, SpotUpdate, Step
 from realtime.results.run_summary import check_new, event_record
 from realtime.spotting.motion import REGIONS
@@ -238,12 +239,10 @@ def _csv(path: Path) -> Iterator[Any]:
 
 @contextmanager
 def _new_file(path: Path, again: bool) -> Iterator[Path]:
-    partial = path.with_name(path.name + ".partial")
-    partial.touch(mode=0o600)
-    yield partial
-    if not again:
-        check_new(path)
-    partial.replace(path)
+    with whole_file(path, private=True) as partial:
+        yield partial
+        if not again:
+            check_new(path)
 
 
 def _cells(row: Row) -> list[str]:
