@@ -265,7 +265,7 @@ def test_nonsense_from_a_viewer_is_ignored(demo: Served, message: str) -> None:
 
 
 def test_every_region_has_a_lane_and_a_name_in_words() -> None:
-    hello = make_hello(may_control=True)
+    hello = make_hello(may_control=True, shared=False)
     assert {region["lane"] for region in hello["regions"]} == set(hello["lanes"])
     names = {region["name"] for region in hello["regions"]}
     assert {"right inner brow", "left mouth corner", "upper lip", "chin"} <= names

@@ -157,14 +157,18 @@ class Spotter:
         if whole is not None:
             updates += self._micro_update(_WHOLE, whole)
         updates += self._settle()
+        large: list[str] = []
         for i, (follower, regions) in enumerate(zip(self._macro, _GROUPS, strict=False)):
             pulse = follower.push(self._history, factor[regions])
+            far = follower.strength > self._config.macro_px * factor[regions]
+            large += (REGIONS[region] for region in regions[far])
             if pulse is not None and pulse.state == "ended":
                 updates += self._macro_update(i, pulse)
         return SpotSignal(
             strength=strength.astype(np.float32),
             threshold=threshold.astype(np.float32),
             updates=tuple(updates),
+            large=frozenset(large),
         )
 
     def lose_face(self, stamp: Stamp) -> SpotSignal:

@@ -17,16 +17,19 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from model.records import Event, SpotUpdate, Step
+from model.synthetic.action_units import load_catalogue
 from model.text import clean_text
 from realtime.config import LiveConfig
 from realtime.results.overlay import describe_frame, draw_heat, finite
 from realtime.results.results import SignalAt
 from realtime.results.snapshot import Snapshot
 from realtime.review.motion_lanes import LANES, find_lane
+from realtime.sources import SourceInfo, hide_password
 from realtime.spotting.motion import FLAGS, REGIONS
 from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import LatencySummary
 from realtime.stream.packed_frame import encode_jpeg
+from realtime.ui.introduction import judge_classifier, name_source
 
 VIEW_QUALITY = 85
 MAX_VIEW_PX = 1280
@@ -128,15 +131,18 @@ def make_frame_message(
     return b"".join((len(text).to_bytes(4, "little"), text, *parts.values()))
 
 
-def make_hello(*, may_control: bool) -> dict[str, Any]:
-    """Return the first message: what never changes, and whether this viewer may control."""
+def make_hello(*, may_control: bool, shared: bool) -> dict[str, Any]:
+    """Return the first message: what never changes, whether this viewer may control, and whether
+    people at other machines can reach the page."""
     regions = [{"name": _words(name), "lane": find_lane(name)} for name in REGIONS]
     return {
         "type": "hello",
         "may_control": may_control,
+        "shared": shared,
         "lanes": list(LANES),
         "regions": regions,
         "flags": dict(FLAGS),
+        "units": {name: unit.name for name, unit in load_catalogue().units.items()},
     }
 
 
@@ -145,18 +151,26 @@ def make_status(
     config: LiveConfig,
     *,
     badge: str,
-    kind: str,
+    info: SourceInfo | None,
+    restless: Mapping[str, float],
     start_s: float,
     painted: LatencySummary,
 ) -> dict[str, Any]:
-    """Return the status. `config`: the run's, with the values to ask of a browser's camera;
+    """Return the status. `config`: the run's, with the values to ask of a browser's camera; `info`:
+    its source, if one is open; `restless`: the regions in constant motion, with their thresholds;
     `start_s`: the source's time at which the run began; `painted`: this viewer's delay from capture
     to paint."""
+    worth = judge_classifier(config.classifier)
     return {
         "type": "status",
         **{name: getattr(snapshot, name) for name in _STATUS},
         "badge": badge,
-        "kind": kind,
+        "kind": "" if info is None else info.kind,
+        "chip": "" if info is None else name_source(info, config.source),
+        "spec": hide_password(config.source),
+        "trained": worth.trained,
+        "weak_units": worth.weak_units,
+        "restless": _restless_lanes(restless),
         "start_s": start_s,
         "asked": {"width": config.width, "height": config.height, "fps": config.fps},
         "fps": snapshot.fps_measured,
@@ -192,6 +206,17 @@ def make_forgotten(numbers: Iterable[int], spans: Iterable[tuple[float, float]])
     """Return what the page must no longer show: events by number, and motion by the forgotten spans
     (start and end in s of the source)."""
     return {"type": "forgotten", "numbers": sorted(numbers), "spans": list(spans)}
+
+
+def _restless_lanes(restless: Mapping[str, float]) -> dict[str, float]:
+    """Return the lanes of which all regions are in constant motion, each with its lowest
+    threshold, crop px."""
+    by_lane = {lane: [r for r in REGIONS if find_lane(r) == lane] for lane in LANES}
+    return {
+        lane: min(restless[region] for region in regions)
+        for lane, regions in by_lane.items()
+        if all(region in restless for region in regions)
+    }
 
 
 def _rejection(update: SpotUpdate) -> list[float | str]:

@@ -4,6 +4,7 @@ A viewer is sent at most `IN_FLIGHT` frames that it has not acknowledged. So a s
 fewer frames, but never old ones, and slows nobody else.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,9 @@ from model.records import Event, Step
 from realtime.live import LiveSession
 from realtime.recording.status import RecordingStatus
 from realtime.results.overlay import find_current_event
+from realtime.results.restlessness import RESTLESS_S, find_restless
 from realtime.results.snapshot import Snapshot
+from realtime.spotting.baseline_file import Baseline
 from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import Percentiles
 from realtime.stream.ring import FrameRing
@@ -69,10 +72,12 @@ class Viewer:
         encoder: FrameEncoder,
         waiting: anyio.CapacityLimiter,
         commanding: anyio.CapacityLimiter,
+        after_command: Callable[[], None],
     ) -> None:
         self._socket = socket
         self._person = get_person(socket)
         self._commanding = commanding
+        self._after_command = after_command
         self._commands_in, self._commands = anyio.create_memory_object_stream[ViewerMessage](
             COMMANDS
         )
@@ -96,7 +101,7 @@ class Viewer:
     async def serve(self) -> None:
         """Serve the page until it leaves, or sends what no page would send."""
         async with self._commands_in, self._commands:
-            await self._socket.send_json(make_hello(may_control=self._person.may_control))
+            await self._socket.send_json(self._hello())
             await self._send_news()  # before the first frame: a new run clears the plot
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._send_frames)
@@ -106,6 +111,10 @@ class Viewer:
                 tasks.cancel_scope.cancel()
             if code is not None:
                 await self._socket.close(code)
+
+    def _hello(self) -> dict[str, Any]:
+        config = self._session.config
+        return make_hello(may_control=self._person.may_control, shared=config.is_shared)
 
     async def _listen(self) -> int | None:
         """Return the code with which to close the socket; None if the viewer has left."""
@@ -135,6 +144,7 @@ class Viewer:
             answer = await to_thread.run_sync(
                 carry_out, self._session, self._person, message, limiter=self._commanding
             )
+            await to_thread.run_sync(self._after_command, limiter=self._commanding)
             if answer is not None:
                 await self._socket.send_json(answer)
             await self._send_news()
@@ -244,7 +254,8 @@ class Viewer:
             snapshot,
             session.config,
             badge=choose_badge(snapshot, state, session.recording()),
-            kind="" if source is None else source.info.kind,
+            info=None if source is None else source.info,
+            restless=self._restless(),
             start_s=self._start_s or 0.0,
             painted=self._painted.summary(),
         )
@@ -261,6 +272,13 @@ class Viewer:
                 news.append(make_event_message(event))
         self._events = events
         return news
+
+    def _restless(self) -> dict[str, float]:
+        if self._last is None:
+            return {}
+        since_s = self._last.frame.stamp.time_s - RESTLESS_S - 1
+        baseline = self._session.config.baseline or Baseline.default()
+        return find_restless(self._session.results.history(since_s), baseline.floor_px)
 
     def _zero_s(self, snapshot: Snapshot) -> float | None:
         """Return the source's time at which the page's clock shows 0:00: 0 for a file or the demo,

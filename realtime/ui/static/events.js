@@ -1,6 +1,6 @@
-// The list of expressions, newest first.
+// The list of expressions, newest first. The newest is shown whole, the older ones in a line each.
 
-import { clockTime, labelColour, make, ms, title } from "./colours.js";
+import { clockTime, labelColour, make, ms, percent, title, unitWords } from "./colours.js";
 
 const KEPT = 200;
 const SHOWN_UNIT = 0.5; // probability from which an action unit is listed
@@ -58,8 +58,9 @@ export class EventList {
       { type: "button", disabled: gone ? "" : null, style: { "--label": labelColour(event.label) } },
       make("span", { class: "fl-when" }, clockTime(event.apex_s - this.startS)),
       make("span", { class: "fl-name" }, gone ? "Withdrawn" : title(event.label)),
-      make("span", { class: "fl-how" }, describe(event)),
-      gone ? event.reason : bars(event.probabilities),
+      gone ? "" : make("span", { class: "fl-how" }, describe(event)),
+      gone || event.label === null ? "" : make("span", { class: "fl-likely" }, likely(event)),
+      gone ? make("span", { class: "fl-gone" }, event.reason) : bars(event.probabilities),
       units(event.action_units),
     );
     button.addEventListener("click", () => this.#open(event));
@@ -67,8 +68,11 @@ export class EventList {
   }
 }
 
+function likely({ label, probabilities }) {
+  return label in probabilities ? percent(probabilities[label]) : "";
+}
+
 function describe(event) {
-  if (event.state === "withdrawn") return "";
   if (event.offset_s === null) return "at its apex";
   const kind = event.kind === "macro" ? "macro-expression, " : "";
   return kind + ms(event.offset_s - event.onset_s);
@@ -86,7 +90,7 @@ export function bars(probabilities) {
         { class: p === likeliest ? "fl-bar fl-likeliest" : "fl-bar" },
         make("span", {}, title(label)),
         make("i", { style: { "--p": `${100 * p}%`, "--label": labelColour(label) } }),
-        make("span", {}, `${Math.round(100 * p)} %`),
+        make("span", {}, percent(p)),
       ),
     ),
   );
@@ -98,7 +102,15 @@ export function units(probabilities) {
     .sort(([, a], [, b]) => b - a);
   return make(
     "span",
-    { class: "fl-units" },
-    ...shown.map(([unit, p]) => make("span", { title: `${Math.round(100 * p)} %` }, unit)),
+    { class: unitWords.weak ? "fl-units fl-weak" : "fl-units" },
+    ...shown.map(([unit, p]) => {
+      const hint = unitWords.weak ? "; a hint only: this network names action units badly" : "";
+      return make("span", { title: `${unitName(unit)}, ${percent(p)}${hint}` }, unit);
+    }),
   );
+}
+
+/** "AU4 brow lowerer" */
+export function unitName(unit) {
+  return `${unit} ${unitWords.names[unit] ?? ""}`.trim();
 }

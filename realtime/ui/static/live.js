@@ -2,10 +2,13 @@
 
 import { Camera } from "./camera.js";
 import { watchTheme } from "./canvas.js";
+import { unitWords } from "./colours.js";
 import { EventList } from "./events.js";
 import { EventDialog } from "./dialog.js";
+import { Intro } from "./intro.js";
 import { Plot } from "./plot.js";
 import { ViewSocket } from "./socket.js";
+import { SourceChoice } from "./source.js";
 import { Stage } from "./stage.js";
 import { StatusLine } from "./status.js";
 import { watchVisible } from "./tab.js";
@@ -18,6 +21,7 @@ export function mount(root) {
   const stage = new Stage(ref);
   const plot = new Plot(ref("plot"));
   const status = new StatusLine(root, ref);
+  const intro = new Intro(ref);
   const dialog = new EventDialog(ref("dialog"));
   const list = new EventList(ref, (event) => dialog.open(event, state.run, state.startS));
   const state = { run: null, startS: 0, kind: "" };
@@ -39,8 +43,12 @@ export function mount(root) {
     },
     hello(message) {
       ref("controls").hidden = !message.may_control;
+      if (message.may_control) source.list();
       state.run = null; // all comes again: something may be gone since the connection was lost
       plot.setRegions(message.lanes, message.regions);
+      stage.setRegions(message.regions);
+      unitWords.names = message.units;
+      intro.hello(message);
     },
     status(message) {
       if (message.run !== state.run) {
@@ -57,8 +65,10 @@ export function mount(root) {
         state.kind = message.kind;
         stage.sourceChanged(message.kind);
       }
+      unitWords.weak = message.weak_units;
       status.show(message);
-      ref("rotate").value = message.rotate;
+      intro.status(message);
+      source.status(message);
       // While a run makes room for the next, the camera stays on.
       if (message.badge !== "STARTING") {
         const browser = message.kind === "browser" && message.badge !== "STOPPED";
@@ -76,12 +86,16 @@ export function mount(root) {
       plot.forget(numbers, spans);
       dialog.forget(numbers);
     },
-    error: (message) => say(message.message),
+    error(message) {
+      say(message.message);
+      source.failed();
+    },
     confirm(message) {
       if (window.confirm(message.question)) socket.send({ do: message.do, sure: true });
     },
     closed: () => status.lost(),
   });
+  const source = new SourceChoice(ref, (command) => socket.send(command), say);
   const camera = new Camera(
     new URL("../camera", import.meta.url),
     ref("share"),
@@ -92,32 +106,11 @@ export function mount(root) {
   for (const button of root.querySelectorAll("[data-do]")) {
     button.addEventListener("click", () => socket.send({ do: button.dataset.do }));
   }
-  wireSource(ref, socket);
   wireChips(root, stage);
   wireTheme(ref("theme"));
   watchTheme(() => plot.draw());
   // While another tab is shown, that one has the picture; what happened comes with the return.
   watchVisible(root, (visible) => (visible ? socket.connect() : socket.close()));
-}
-
-function wireSource(ref, socket) {
-  const choice = ref("choice");
-  const address = ref("address");
-  const use = (source) => socket.send({ do: "switch", source });
-  choice.addEventListener("change", () => {
-    address.hidden = choice.value !== "other";
-    if (address.hidden) use(choice.value);
-    else address.focus();
-    if (address.hidden) choice.value = "";
-  });
-  const rotate = ref("rotate");
-  rotate.addEventListener("change", () =>
-    socket.send({ do: "rotate", rotate: Number(rotate.value) }),
-  );
-  ref("controls").addEventListener("submit", (submitted) => {
-    submitted.preventDefault();
-    if (address.value.trim()) use(address.value.trim());
-  });
 }
 
 function wireChips(root, stage) {

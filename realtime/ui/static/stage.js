@@ -3,6 +3,7 @@
 import { fitted } from "./canvas.js";
 import { drawOverlay } from "./overlay.js";
 
+const LARGE_S = 0.4; // a movement that pauses for less goes on
 const STORED = "fmanet-chips";
 const DEFAULTS = { outline: true, regions: true, heat: true, label: true, landmarks: false };
 
@@ -17,6 +18,8 @@ export class Stage extends EventTarget {
   #chips = { ...DEFAULTS, ...JSON.parse(localStorage.getItem(STORED) ?? "{}") };
   #ownFace = false;
   #forgotten = [];
+  #lanes = []; // of each region
+  #large = new Map(); // lane → when it last moved far, s of the source
 
   /** `ref(name)`: the elements `picture`, `frame`, `overlay` and `empty`. */
   constructor(ref) {
@@ -26,6 +29,11 @@ export class Stage extends EventTarget {
     this.#overlay = ref("overlay");
     this.#empty = ref("empty");
     new ResizeObserver(() => this.#redraw()).observe(this.#box);
+  }
+
+  /** `regions`: as the server describes them. */
+  setRegions(regions) {
+    this.#lanes = regions.map(({ lane }) => lane);
   }
 
   /** Decode and paint a frame, with `also` in the same animation frame. Resolves to true once it
@@ -63,7 +71,7 @@ export class Stage extends EventTarget {
   /** Draw the overlay again: a chip or the size has changed. */
   #redraw() {
     const ctx = this.#shown && fitted(this.#overlay);
-    if (ctx) drawOverlay(ctx, this.#shown, this.#chips, this.#mirrored);
+    if (ctx) drawOverlay(ctx, this.#shown, this.#chips, this.#mirrored, [...this.#large.keys()]);
   }
 
   /** Another run begins: nothing of the last one stays on screen. */
@@ -72,6 +80,7 @@ export class Stage extends EventTarget {
     this.#waiting?.skip();
     this.#shown = null;
     this.#forgotten = [];
+    this.#large.clear();
     delete this.#box.dataset.index;
     for (const canvas of [this.#picture, this.#overlay]) {
       canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
@@ -86,6 +95,16 @@ export class Stage extends EventTarget {
     if (!this.#shown || !this.#isForgotten(this.#shown)) return;
     this.clear();
     this.#forgotten = spans;
+  }
+
+  #noteLarge({ time_s: timeS, regions }) {
+    regions.forEach(({ large }, i) => {
+      if (large && this.#lanes[i]) this.#large.set(this.#lanes[i], timeS);
+    });
+    for (const [lane, atS] of this.#large) {
+      if (Math.abs(timeS - atS) > LARGE_S) this.#large.delete(lane);
+    }
+    this.#box.dataset.large = [...this.#large.keys()].join(" ");
   }
 
   #isForgotten({ header }) {
@@ -128,6 +147,7 @@ export class Stage extends EventTarget {
     this.#picture.getContext("2d").drawImage(bitmap, 0, 0);
     bitmap.close();
     this.#shown = frame;
+    this.#noteLarge(header);
     this.#empty.hidden = true;
     this.#box.dataset.index = header.index;
     this.#box.dataset.event = header.event?.state ?? "";
