@@ -20,6 +20,7 @@ from model.records import Event, SpotUpdate, Step
 from model.synthetic.action_units import load_catalogue
 from model.text import clean_text
 from realtime.config import LiveConfig
+from realtime.results.demo_tally import Tally
 from realtime.results.overlay import describe_frame, draw_heat, finite
 from realtime.results.results import SignalAt
 from realtime.results.snapshot import Snapshot
@@ -153,13 +154,14 @@ def make_status(
     badge: str,
     info: SourceInfo | None,
     restless: Mapping[str, float],
+    tally: Tally | None,
     start_s: float,
     painted: LatencySummary,
 ) -> dict[str, Any]:
     """Return the status. `config`: the run's, with the values to ask of a browser's camera; `info`:
     its source, if one is open; `restless`: the regions in constant motion, with their thresholds;
-    `start_s`: the source's time at which the run began; `painted`: this viewer's delay from capture
-    to paint."""
+    `tally`: of a demo; `start_s`: the source's time at which the run began; `painted`: this
+    viewer's delay from capture to paint."""
     worth = judge_classifier(config.classifier)
     return {
         "type": "status",
@@ -171,6 +173,7 @@ def make_status(
         "trained": worth.trained,
         "weak_units": worth.weak_units,
         "restless": _restless_lanes(restless),
+        "tally": None if tally is None else asdict(tally),
         "start_s": start_s,
         "asked": {"width": config.width, "height": config.height, "fps": config.fps},
         "fps": snapshot.fps_measured,

@@ -15,9 +15,12 @@ from starlette.websockets import WebSocket
 from model.records import Event, Step
 from realtime.live import LiveSession
 from realtime.recording.status import RecordingStatus
+from realtime.results.demo_tally import DemoTally, Tally
 from realtime.results.overlay import find_current_event
 from realtime.results.restlessness import RESTLESS_S, find_restless
 from realtime.results.snapshot import Snapshot
+from realtime.sources import Source
+from realtime.sources.demo_face import Demo
 from realtime.spotting.baseline_file import Baseline
 from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import Percentiles
@@ -95,6 +98,7 @@ class Viewer:
         self._events: dict[int, Event] = {}
         self._forgotten: tuple[tuple[float, float], ...] = ()
         self._last: Step | None = None
+        self._tally: DemoTally | None = None
         self._news_lock = anyio.Lock()
         self._told = 0  # of the changes of events
 
@@ -247,6 +251,7 @@ class Viewer:
             self._last = None
             self._painted = Percentiles()
             self._start_s = None
+            self._tally = None
         if self._start_s is None:
             self._start_s = self._zero_s(snapshot)
         state = None if source is None else source.status().state
@@ -256,6 +261,7 @@ class Viewer:
             badge=choose_badge(snapshot, state, session.recording()),
             info=None if source is None else source.info,
             restless=self._restless(),
+            tally=self._count(source),
             start_s=self._start_s or 0.0,
             painted=self._painted.summary(),
         )
@@ -279,6 +285,13 @@ class Viewer:
         since_s = self._last.frame.stamp.time_s - RESTLESS_S - 1
         baseline = self._session.config.baseline or Baseline.default()
         return find_restless(self._session.results.history(since_s), baseline.floor_px)
+
+    def _count(self, source: Source | None) -> Tally | None:
+        if not isinstance(source, Demo) or self._last is None:
+            return None
+        if self._tally is None:
+            self._tally = DemoTally(source.truth)
+        return self._tally.count(self._session.results.events(), self._last.frame.stamp.time_s)
 
     def _zero_s(self, snapshot: Snapshot) -> float | None:
         """Return the source's time at which the page's clock shows 0:00: 0 for a file or the demo,

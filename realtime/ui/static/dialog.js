@@ -16,6 +16,7 @@ export class EventDialog {
   #dialog;
   #replay = null;
   #event = null;
+  maySave = false;
 
   constructor(dialog) {
     this.#dialog = dialog;
@@ -31,7 +32,7 @@ export class EventDialog {
 
   /** Take an expression that has changed. If the dialog shows it, show it as it is now. */
   put(event, run, startS) {
-    if (!this.#dialog.open || this.#event.number !== event.number) return;
+    if (!this.#dialog.open || this.#event?.number !== event.number) return;
     if (this.#event.state !== event.state) this.open(event, run, startS);
   }
 
@@ -63,12 +64,18 @@ export class EventDialog {
           make("div", {}, make("h3", {}, "Action units"), allUnits(event.action_units)),
           make("div", {}, make("h3", {}, "Why"), make("p", {}, why(event))),
         ),
+        this.maySave && event.state === "confirmed" && event.pictures ? saveLink(base) : "",
       ],
     );
     const facts = await this.#replay.load();
     const wheel = this.#dialog.querySelector(".fl-wheel figcaption");
     if (facts?.full_scale_px && wheel) wheel.textContent = `rim ${facts.full_scale_px.toFixed(1)} px`;
   }
+}
+
+function saveLink(base) {
+  const href = new URL("replay.mp4", base).href;
+  return make("a", { class: "fl-save", href, download: "" }, "Save as MP4, slowed and magnified");
 }
 
 function summary(event, startS) {

@@ -37,6 +37,18 @@ export class EventList {
     this.#summarise();
   }
 
+  /** Show what the demo showed: true classes by number, empty where there was nothing. */
+  answer(answers) {
+    for (const [number, label] of Object.entries(answers)) {
+      const { event, item } = this.#items.get(Number(number)) ?? {};
+      const line = item?.querySelector("button");
+      if (!line || line.querySelector(".fl-truth")) continue;
+      const right = label === event.label;
+      const words = right ? "✓ right" : label ? `was ${label}` : "nothing was shown";
+      line.append(make("span", { class: "fl-truth", "data-right": right ? "yes" : "no" }, words));
+    }
+  }
+
   forget(numbers) {
     for (const number of numbers) {
       this.#items.get(number)?.item.remove();

@@ -5,6 +5,9 @@ import { watchTheme } from "./canvas.js";
 import { unitWords } from "./colours.js";
 import { EventList } from "./events.js";
 import { EventDialog } from "./dialog.js";
+import { Game } from "./game.js";
+import { Help } from "./help.js";
+import { Highlight } from "./highlight.js";
 import { Intro } from "./intro.js";
 import { Plot } from "./plot.js";
 import { ViewSocket } from "./socket.js";
@@ -24,7 +27,9 @@ export function mount(root) {
   const intro = new Intro(ref);
   const dialog = new EventDialog(ref("dialog"));
   const list = new EventList(ref, (event) => dialog.open(event, state.run, state.startS));
-  const state = { run: null, startS: 0, kind: "" };
+  const state = { run: null, startS: 0, nowS: 0, kind: "" };
+  const highlight = new Highlight(ref("highlight"), () => stage.shows("replay") && !ref("dialog").open);
+  const game = new Game(ref("game"), ref("play-game"));
   let notice = 0;
 
   function say(message) {
@@ -39,11 +44,14 @@ export function mount(root) {
     frame(frame) {
       // One animation frame paints picture, overlay and plot: they show the same moment.
       plot.push(frame.header);
+      game.frame(frame.header);
+      state.nowS = frame.header.time_s;
       return stage.paint(frame, () => plot.draw());
     },
     hello(message) {
       ref("controls").hidden = !message.may_control;
       if (message.may_control) source.list();
+      dialog.maySave = message.may_control;
       state.run = null; // all comes again: something may be gone since the connection was lost
       plot.setRegions(message.lanes, message.regions);
       stage.setRegions(message.regions);
@@ -57,6 +65,8 @@ export function mount(root) {
         plot.clear();
         stage.clear();
         dialog.close();
+        highlight.clear();
+        game.clear();
         say("");
       }
       state.startS = message.start_s;
@@ -67,6 +77,8 @@ export function mount(root) {
       }
       unitWords.weak = message.weak_units;
       status.show(message);
+      list.answer(message.tally?.answers ?? {});
+      ref("tally").textContent = tallyWords(message.tally);
       intro.status(message);
       source.status(message);
       // While a run makes room for the next, the camera stays on.
@@ -79,12 +91,15 @@ export function mount(root) {
       list.put(message);
       plot.putEvent(message);
       dialog.put(message, state.run, state.startS);
+      highlight.put(message, state.run, state.nowS);
+      game.event(message);
     },
     forgotten({ numbers, spans }) {
       stage.forget(spans);
       list.forget(numbers);
       plot.forget(numbers, spans);
       dialog.forget(numbers);
+      highlight.clear();
     },
     error(message) {
       say(message.message);
@@ -107,10 +122,34 @@ export function mount(root) {
     button.addEventListener("click", () => socket.send({ do: button.dataset.do }));
   }
   wireChips(root, stage);
+  root.querySelector("[data-chip=replay]").addEventListener("click", () => {
+    if (!stage.shows("replay")) highlight.clear();
+  });
   wireTheme(ref("theme"));
+  ref("wide").addEventListener("click", () => toggleWide(root));
+  const press = (name) => () => root.querySelector(name).click();
+  new Help(root, ref("help-dialog"), ref("help"), {
+    " ": () => root.querySelector("[data-do=pause]:enabled, [data-do=start]:enabled")?.click(),
+    f: () => toggleWide(root),
+    m: press("[data-chip=mirror]"),
+    g: press("[data-ref=play-game]"),
+  });
   watchTheme(() => plot.draw());
   // While another tab is shown, that one has the picture; what happened comes with the return.
   watchVisible(root, (visible) => (visible ? socket.connect() : socket.close()));
+}
+
+/** What the demo showed, and what of it was found. */
+function tallyWords(tally) {
+  if (!tally?.shown) return "";
+  const { shown, found, named, extra } = tally;
+  const besides = extra ? `, ${extra} where none was` : "";
+  return `demo: ${found} of ${shown} found, ${named} named right${besides}`;
+}
+
+function toggleWide(root) {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else root.requestFullscreen();
 }
 
 function wireChips(root, stage) {
