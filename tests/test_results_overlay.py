@@ -26,9 +26,11 @@ from realtime.results.overlay import (
     HEAT_GRID,
     HEAT_STEP,
     HOLD_S,
+    MOTION_STEP_PX,
     describe_frame,
     draw_heat,
     find_current_event,
+    reduce_motion,
     strength_over_threshold,
 )
 from realtime.spotting.motion import REGIONS
@@ -135,11 +137,11 @@ def test_an_unclear_expression_has_no_probability() -> None:
 
 
 @given(st.floats(0.1, 10))
-def test_heat_is_what_the_plot_says_however_far_the_face_is_from_neutral(px: float) -> None:
+def test_heat_is_what_the_plot_says_and_at_most_the_motion_itself(px: float) -> None:
     grid = draw_heat(make_step(field_px=px))
     assert grid is not None
     assert grid.shape == (HEAT_GRID, HEAT_GRID)
-    np.testing.assert_allclose(grid * HEAT_STEP, 2.0, atol=HEAT_STEP)
+    np.testing.assert_allclose(grid * HEAT_STEP, min(px, 0.5) / 0.25, atol=HEAT_STEP)
 
 
 def test_a_face_that_has_settled_elsewhere_or_is_silenced_shows_no_heat() -> None:
@@ -190,3 +192,15 @@ def test_the_latest_expression_is_named_and_a_withdrawn_one_is_not() -> None:
     first, second = make_event(1, onset_s=1.0), make_event(2, "early", onset_s=1.5)
     assert find_current_event([second, first], 1.6) is second
     assert find_current_event([first, replace(second, state="withdrawn")], 1.6) is first
+
+
+@given(st.floats(-10, 10))
+def test_the_motion_field_is_reduced_to_cells_with_its_direction(px: float) -> None:
+    field = reduce_motion(make_step(field_px=px))
+    assert field is not None
+    assert (field.shape, field.dtype) == ((2, HEAT_GRID, HEAT_GRID), np.int8)
+    np.testing.assert_allclose(
+        field[0] * MOTION_STEP_PX, np.clip(px, -6.35, 6.35), atol=MOTION_STEP_PX / 2 + 1e-6
+    )
+    assert not field[1].any()
+    assert reduce_motion(make_step(with_face=False)) is None

@@ -74,13 +74,26 @@ def test_no_tab_violates_wcag_a_or_aa(
         page.evaluate(axe)
         for tab in TABS:
             show(page, tab)
-            found = page.evaluate("(rules) => axe.run(document, { runOnly: rules })", RULES)
-            said = [
-                f"{rule['id']}: {node['html'][:120]}: {node['failureSummary']}"
-                for rule in found["violations"]
-                for node in rule["nodes"]
-            ]
-            assert said == [], tab
+            assert violations(page) == [], tab
+        show(page, "Live")
+        page.click("[data-ref=help]")
+        assert violations(page) == [], "help"
+        page.get_by_role("button", name="Take the tour").click()
+        assert violations(page) == [], "tour"
+        page.get_by_role("button", name="End", exact=True).click()
+        page.locator(".fl-events li[data-state=confirmed] button").first.click()
+        page.wait_for_selector(".fl-replay[data-ready=yes]")
+        assert violations(page) == [], "expression"
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds wrong, in words."""
+    found = page.evaluate("(rules) => axe.run(document, { runOnly: rules })", RULES)
+    return [
+        f"{rule['id']}: {node['html'][:120]}: {node['failureSummary']}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    ]
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import httpx
 import pytest
-from browsing import IN_BROWSER, opened, small_demo, wait_for_frames
+from browsing import IN_BROWSER, PIXELS, opened, small_demo, wait_for_frames
 from playwright.sync_api import Browser, Page
 from served import AUTH, Served, serving
 
@@ -243,3 +243,28 @@ def test_who_only_looks_saves_nothing(untrained: Path) -> None:
     with serving(config) as served:
         url = f"{served.address}live/events/1/1/replay.mp4"
         assert httpx.get(url, auth=("Ben", "look"), timeout=30).status_code == 403
+
+
+def test_the_live_picture_is_magnified_while_the_chip_is_on(
+    demo: Served, chromium: Browser
+) -> None:
+    with opened(chromium, demo) as watched:
+        page = watched.page
+        wait_for_frames(page)
+        page.click("[data-chip=replay]")
+        page.click("[data-chip=magnify]")
+        # Two renderers of one picture differ by roundings; a warped mouth differs by more.
+        page.wait_for_function(
+            f"""() => {{
+                const [was, now] = ["frame", "magnified"].map((name) =>
+                    document.querySelector(`[data-ref=${{name}}]`));
+                if (now.hidden || now.width !== was.width) return false;
+                const [before, after] = [was, now].map({PIXELS});
+                return after.filter((value, i) => Math.abs(value - before[i]) > 40).length > 200;
+            }}"""
+        )
+        page.click("[data-chip=magnify]")
+        assert page.locator("[data-ref=magnified]").is_hidden()
+        wait_for_frames(page, 6)
+        assert page.locator("[data-ref=magnified]").is_hidden()
+        assert [line for line in watched.said if "error" in line.split(":")[0]] == []

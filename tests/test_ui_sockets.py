@@ -190,6 +190,7 @@ def test_a_frame_message_holds_the_analysed_frame(demo: Served) -> None:
     image = cv2.imdecode(np.frombuffer(message[at:], np.uint8), cv2.IMREAD_COLOR)
     assert image.shape == (found["height"], found["width"], 3)
     assert sizes["heat"] == 32 * 32
+    assert sizes["field"] == 2 * 32 * 32
     assert sizes["landmarks"] == 468 * 2 * 4
     for _, strength, threshold, rejected in found["signals"]:
         assert len(strength) == len(threshold) == len(found["regions"])

@@ -16,6 +16,7 @@ from served import AUTH, Served, serving
 from websockets.sync.client import connect
 
 from model.errors import InputError
+from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.recording.plan import RecordPlan
 from realtime.ui import uploads
@@ -132,7 +133,8 @@ class TestInABrowser:
     def test_the_list_shows_what_runs_and_a_film_can_be_chosen_or_dropped(
         self, demo: Served, chromium: Browser, expression_clip: Path
     ) -> None:
-        with opened(chromium, demo) as watched:
+        # Without the corner's replay, which may ask for a run that has just ended.
+        with opened(chromium, demo, reduced_motion="reduce") as watched:
             page = watched.page
             wait_for_frames(page)
             assert page.input_value("[data-ref=choice]") == "demo"
@@ -156,3 +158,23 @@ class TestInABrowser:
             )
             page.wait_for_function(f"{shown} === 'File: dropped.mkv'")
             watched.check(demo)
+
+    def test_a_film_begins_again_if_asked_to(
+        self, untrained: Path, chromium: Browser, expression_clip: Path
+    ) -> None:
+        config = LiveConfig(source=str(expression_clip), classifier=str(untrained))
+        with (
+            serving(config) as served,
+            opened(chromium, served, reduced_motion="reduce") as watched,
+        ):
+            page = watched.page
+            page.wait_for_selector(".fl[data-badge=ENDED]")
+            assert served.session.snapshot().run == 1
+            page.click("[data-ref=repeat]")
+            page.wait_for_selector(".fl[data-badge=LIVE]")
+            page.wait_for_function(
+                "document.querySelector('[data-ref=badge]').innerText !== 'LIVE'"
+            )
+            page.wait_for_selector(".fl[data-badge=LIVE]")
+            assert served.session.snapshot().run >= 3
+            watched.check(served)

@@ -6,10 +6,12 @@ mirrored picture, lines are sharp on any display, and viewers cost the server no
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from model.records import AlignedFace, ArrayF32, Event, ImageU8, SpotSignal, Step
 from realtime.spotting.motion import REGION_SIGMA_PX, REGIONS, region_centres
@@ -26,11 +28,12 @@ HEAT_STEP = 0.01
 HOLD_S = 1.5
 """How long an expression's name stays after its end, because expressions are too short to read
 it."""
+MOTION_STEP_PX = 0.05
+"""Motion, crop px, of one level of the reduced motion field; 127 means 6.35 px or more."""
 
 _HEAT_SIGMA_PX = 12.0
 """A cell takes its threshold from the regions around it, weighted by this Gaussian."""
-_LEAST_PX = 0.1
-"""A region closer to its neutral place than this says nothing about the cells around it."""
+_LEAST_PX = 0.01
 _OUTLINE_SIGMAS = 1.5  # a region is drawn where its Gaussian weight exceeds a third
 
 
@@ -109,14 +112,29 @@ def draw_heat(step: Step) -> ImageU8 | None:
     length = np.hypot(step.motion.field[0], step.motion.field[1])
     cells = cv2.resize(length, (HEAT_GRID, HEAT_GRID), interpolation=cv2.INTER_AREA)
     moved_px = np.hypot(*step.motion.displacement.T)
-    per_px = strength_over_threshold(step.signal) / np.maximum(moved_px, _LEAST_PX)
+    # Never more than the motion itself: a region near its neutral place would divide by nothing.
+    strength = np.minimum(step.signal.strength, moved_px)
+    over = strength_over_threshold(replace(step.signal, strength=strength))
+    per_px = over / np.maximum(moved_px, _LEAST_PX)
     middle = (np.arange(HEAT_GRID) + 0.5) * len(length) / HEAT_GRID
     centres = region_centres(step.face.landmarks_px, step.face.crop_from_image)
     apart = (middle - centres[:, :1]) ** 2, (middle - centres[:, 1:]) ** 2
     square = (apart[1][:, :, None] + apart[0][:, None, :]) / (2 * _HEAT_SIGMA_PX**2)
     weight = np.exp(square.min(axis=0) - square)  # of the nearest region 1, however far it is
-    over = cells * np.tensordot(per_px, weight, 1) / weight.sum(axis=0)
-    return np.asarray(np.clip(np.rint(over / HEAT_STEP), 0, 255), np.uint8)
+    heat = cells * np.tensordot(per_px, weight, 1) / weight.sum(axis=0)
+    return np.asarray(np.clip(np.rint(heat / HEAT_STEP), 0, 255), np.uint8)
+
+
+def reduce_motion(step: Step) -> NDArray[np.int8] | None:
+    """Return the motion against the neutral face, (2, G, G) int8 over the aligned crop, G =
+    `HEAT_GRID`, u right, v down, in steps of `MOTION_STEP_PX`. None without a face."""
+    if step.motion is None:
+        return None
+    cells = [
+        cv2.resize(plane, (HEAT_GRID, HEAT_GRID), interpolation=cv2.INTER_AREA)
+        for plane in step.motion.field
+    ]
+    return np.clip(np.rint(np.array(cells) / MOTION_STEP_PX), -127, 127).astype(np.int8)
 
 
 def strength_over_threshold(signal: SpotSignal) -> ArrayF32:

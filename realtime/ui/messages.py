@@ -21,7 +21,7 @@ from model.synthetic.action_units import load_catalogue
 from model.text import clean_text
 from realtime.config import LiveConfig
 from realtime.results.demo_tally import Tally
-from realtime.results.overlay import describe_frame, draw_heat, finite
+from realtime.results.overlay import describe_frame, draw_heat, finite, reduce_motion
 from realtime.results.results import SignalAt
 from realtime.results.snapshot import Snapshot
 from realtime.review.motion_lanes import LANES, find_lane
@@ -91,7 +91,7 @@ class FrameEncoder:
         self._parts: dict[str, bytes] = {}
 
     def parts(self, step: Step, rotate: int = 0) -> dict[str, bytes]:
-        """Return heat map, landmarks (float32 x, y in px of the frame) and JPEG of a step: the
+        """Return heat map, motion field, landmarks (float32 x, y in px of the frame) and JPEG: the
         camera's own JPEG if there is one, and the source does not turn it by `rotate` degrees."""
         with self._lock:
             if self._step is not step:
@@ -234,6 +234,9 @@ def _parts(step: Step, rotate: int) -> dict[str, bytes]:
     grid = draw_heat(step)
     if grid is not None:
         parts["heat"] = grid.tobytes()
+    field = reduce_motion(step)
+    if field is not None:
+        parts["field"] = field.tobytes()
     if step.face is not None:
         parts["landmarks"] = step.face.landmarks_px.astype("<f4").tobytes()
     image = step.frame.image

@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 import threading
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -37,9 +38,8 @@ class Uploads:
 
     def __init__(self, session: LiveSession) -> None:
         self._session = session
-        self._temporary = tempfile.TemporaryDirectory(prefix="fmanet-upload-")  # 0700
-        self.folder = Path(self._temporary.name)
-        """Where they lie."""
+        self.folder = Path(tempfile.mkdtemp(prefix="fmanet-upload-"))  # 0700
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
         self._busy = threading.Lock()
 
     def tidy(self) -> None:

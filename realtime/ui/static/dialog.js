@@ -1,6 +1,6 @@
 // One expression opened: its moments, the flow of both phases, its replay.
 
-import { bars, units } from "./events.js";
+import { bars, unitName, units } from "./events.js";
 import { clockTime, labelColour, make, ms, title } from "./colours.js";
 import { Replay } from "./replay.js";
 
@@ -53,6 +53,7 @@ export class EventDialog {
       [
         make("h2", {}, `${title(event.label)}${event.state === "early" ? "?" : ""}`),
         make("p", {}, summary(event, startS)),
+        this.maySave && event.state === "confirmed" && event.pictures ? saveLink(base) : "",
       ],
       [
         this.#replay.element,
@@ -64,7 +65,6 @@ export class EventDialog {
           make("div", {}, make("h3", {}, "Action units"), allUnits(event.action_units)),
           make("div", {}, make("h3", {}, "Why"), make("p", {}, why(event))),
         ),
-        this.maySave && event.state === "confirmed" && event.pictures ? saveLink(base) : "",
       ],
     );
     const facts = await this.#replay.load();
@@ -75,7 +75,7 @@ export class EventDialog {
 
 function saveLink(base) {
   const href = new URL("replay.mp4", base).href;
-  return make("a", { class: "fl-save", href, download: "" }, "Save as MP4, slowed and magnified");
+  return make("a", { class: "fl-save", href, download: "" }, "Save as MP4");
 }
 
 function summary(event, startS) {
@@ -122,6 +122,6 @@ function figure(url, words, alt) {
 }
 
 function allUnits(probabilities) {
-  const shown = units(probabilities);
+  const shown = units(probabilities, unitName);
   return shown.childElementCount ? shown : make("p", {}, "None above 50 %.");
 }

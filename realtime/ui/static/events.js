@@ -108,7 +108,8 @@ export function bars(probabilities) {
   );
 }
 
-export function units(probabilities) {
+/** `name(unit)`: how a unit is written. */
+export function units(probabilities, name = (unit) => unit) {
   const shown = Object.entries(probabilities)
     .filter(([, p]) => p >= SHOWN_UNIT)
     .sort(([, a], [, b]) => b - a);
@@ -117,7 +118,7 @@ export function units(probabilities) {
     { class: unitWords.weak ? "fl-units fl-weak" : "fl-units" },
     ...shown.map(([unit, p]) => {
       const hint = unitWords.weak ? "; a hint only: this network names action units badly" : "";
-      return make("span", { title: `${unitName(unit)}, ${percent(p)}${hint}` }, unit);
+      return make("span", { title: `${unitName(unit)}, ${percent(p)}${hint}` }, name(unit));
     }),
   );
 }

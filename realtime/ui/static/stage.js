@@ -1,11 +1,12 @@
 // The picture and what is drawn over it: two canvases, painted in the same animation frame.
 
 import { fitted } from "./canvas.js";
+import { Magnifier } from "./magnify.js";
 import { drawOverlay } from "./overlay.js";
 
 const LARGE_S = 0.4; // a movement that pauses for less goes on
 const STORED = "fmanet-chips";
-const DEFAULTS = { outline: true, regions: true, heat: true, label: true, landmarks: false };
+const DEFAULTS = { outline: true, regions: true, heat: true, label: true, landmarks: false, magnify: false };
 const STILL = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 export class Stage extends EventTarget {
@@ -13,6 +14,7 @@ export class Stage extends EventTarget {
   #picture;
   #overlay;
   #empty;
+  #magnifier = null; // where the tab has a canvas for it
   #shown = null; // the frame on screen
   #waiting = null; // the frame to paint next
   #run = 0; // counts the calls of clear()
@@ -22,13 +24,16 @@ export class Stage extends EventTarget {
   #lanes = []; // of each region
   #large = new Map(); // lane → when it last moved far, s of the source
 
-  /** `ref(name)`: the elements `picture`, `frame`, `overlay` and `empty`. */
+  /** `ref(name)`: the elements `picture`, `frame`, `overlay` and `empty`, and `magnified` if there
+   * is one. */
   constructor(ref) {
     super();
     this.#box = ref("picture");
     this.#picture = ref("frame");
     this.#overlay = ref("overlay");
     this.#empty = ref("empty");
+    const magnified = ref("magnified");
+    if (magnified) this.#magnifier = new Magnifier(magnified);
     new ResizeObserver(() => this.#redraw()).observe(this.#box);
   }
 
@@ -82,6 +87,7 @@ export class Stage extends EventTarget {
     this.#shown = null;
     this.#forgotten = [];
     this.#large.clear();
+    this.#magnifier?.clear();
     delete this.#box.dataset.index;
     for (const canvas of [this.#picture, this.#overlay]) {
       canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
@@ -126,6 +132,7 @@ export class Stage extends EventTarget {
   toggle(chip) {
     this.#chips[chip] = !this.shows(chip);
     localStorage.setItem(STORED, JSON.stringify(this.#chips));
+    if (!this.#chips.magnify) this.#magnifier?.clear();
     this.#mirror();
   }
 
@@ -146,6 +153,7 @@ export class Stage extends EventTarget {
       this.#box.closest(".fl").style.setProperty("--ratio", `${header.width / header.height}`);
     }
     this.#picture.getContext("2d").drawImage(bitmap, 0, 0);
+    if (this.#chips.magnify) this.#magnifier?.draw(bitmap, header, frame.parts.field);
     bitmap.close();
     this.#shown = frame;
     this.#noteLarge(header);
