@@ -138,7 +138,7 @@ class TestInABrowser:
             page = watched.page
             wait_for_frames(page)
             assert page.input_value("[data-ref=choice]") == "demo"
-            page.set_input_files("[data-ref=film]", expression_clip)
+            page.set_input_files("[data-ref=upload]", expression_clip)
             page.wait_for_function(
                 "document.querySelector('[data-ref=chip]').innerText === 'File: expression.mkv'"
             )

@@ -134,7 +134,8 @@ def reduce_motion(step: Step) -> NDArray[np.int8] | None:
         cv2.resize(plane, (HEAT_GRID, HEAT_GRID), interpolation=cv2.INTER_AREA)
         for plane in step.motion.field
     ]
-    return np.clip(np.rint(np.array(cells) / MOTION_STEP_PX), -127, 127).astype(np.int8)
+    levels = np.rint(np.array(cells) / MOTION_STEP_PX)
+    return np.asarray(np.clip(levels, -127, 127), np.int8)
 
 
 def strength_over_threshold(signal: SpotSignal) -> ArrayF32:

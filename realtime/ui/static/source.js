@@ -21,7 +21,7 @@ export class SourceChoice {
     this.#ref = ref;
     this.#send = send;
     this.#say = say;
-    const [choice, address, film] = [ref("choice"), ref("address"), ref("film")];
+    const [choice, address, film] = [ref("choice"), ref("address"), ref("upload")];
     choice.addEventListener("change", () => this.#chosen(choice.value));
     choice.addEventListener("pointerdown", () => this.list());
     film.addEventListener("change", () => this.#upload(film.files[0]));
@@ -79,19 +79,19 @@ export class SourceChoice {
   }
 
   #show() {
-    const [choice, now] = [this.#ref("choice"), this.#ref("now")];
+    const [choice, now] = [this.#ref("choice"), this.#ref("running")];
     const listed = [...choice.options].some(({ value }) => value === this.#spec);
     now.hidden = listed;
     if (!listed) now.textContent = this.#chip || this.#spec;
-    choice.value = listed ? this.#spec : "now";
+    choice.value = listed ? this.#spec : "running";
     choice.title = choice.selectedOptions[0]?.textContent ?? "";
   }
 
   #chosen(value) {
     this.#ref("address").hidden = value !== "other";
     if (value === "other") this.#ref("address").focus();
-    else if (value === "file") this.#ref("film").click();
-    else if (value !== "now") this.#send({ do: "switch", source: value });
+    else if (value === "file") this.#ref("upload").click();
+    else if (value !== "running") this.#send({ do: "switch", source: value });
   }
 
   #takeDrops(box) {
@@ -122,7 +122,7 @@ export class SourceChoice {
     sending.addEventListener("loadend", () => {
       const answer = sending.status === 200 ? JSON.parse(sending.responseText) : null;
       this.#say(answer ? (answer.error ?? "") : `${film.name} did not arrive: send it again`);
-      this.#ref("film").value = "";
+      this.#ref("upload").value = "";
       this.failed();
     });
     sending.open("POST", url);
