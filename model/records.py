@@ -130,6 +130,9 @@ class SpotSignal:
     threshold: ArrayF32
     """(R,) float32, crop px: `strength` must exceed this; inf while a region is silenced."""
     updates: tuple[SpotUpdate, ...]
+    large: frozenset[str] = frozenset()
+    """Regions further from their rest of the last seconds than the smallest macro-expression,
+    whether or not it is one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import pytest
@@ -22,6 +23,9 @@ from model.synthetic import Schedule, SyntheticFace
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.recording.plan import RecordPlan
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Playwright
 
 # The same examples on every run, and no deadline: machines are shared.
 settings.register_profile("deterministic", derandomize=True, deadline=None)
@@ -142,3 +146,22 @@ def recorded(
         session.mark("q1", kind="question_start")
         assert session.wait(60)
     return folder
+
+
+@pytest.fixture(scope="module")
+def playwright() -> "Iterator[Playwright]":
+    """Playwright, for tests that drive a browser."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright: "Playwright") -> "Iterator[Browser]":
+    """A browser without pages."""
+    from browsing import CHROMIUM, FLAGS
+
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    yield browser
+    browser.close()

@@ -164,7 +164,7 @@ def test_a_picture_that_is_shown_twice_is_noticed() -> None:
 GOOD = (
     clocked([k / 30 for k in range(240)]),
     PictureQuality(1.5, 0.0, 1.02, (), 0.01, 120.0),
-    FaceQuality(1.0, 50.0, 0.64, 130.0, 45.0, 0.0, 2.0, 0.26),
+    FaceQuality(1.0, 50.0, 0.64, 130.0, 45.0, 0.0, 2.0, 0.26, 0.24),
 )
 
 
@@ -196,8 +196,9 @@ def test_a_good_camera_is_green_and_says_what_it_resolves() -> None:
         (verdict(face=None), "red", "a face in 0 % of the frames"),
         (verdict(face=replace(GOOD[2], share=0.4)), "red", "a face in 40 %"),
         (verdict(face=replace(GOOD[2], share=0.8)), "amber", "only 80 %"),
-        (verdict(face=replace(GOOD[2], threshold_px=1.2)), "red", "above 2.4 px"),
-        (verdict(face=replace(GOOD[2], threshold_px=0.7)), "amber", "below 1.4 px"),
+        (verdict(face=replace(GOOD[2], threshold_px=1.2, noise_px=1.1)), "red", "above 2.4 px"),
+        (verdict(face=replace(GOOD[2], threshold_px=0.7, noise_px=0.6)), "amber", "below 1.4 px"),
+        (verdict(face=replace(GOOD[2], threshold_px=1.2)), "amber", "the face is restless"),
         (verdict(face=replace(GOOD[2], crop_px_per_image_px=1.5)), "amber", "small face"),
         (verdict(face=replace(GOOD[2], level=30.0)), "amber", "too dark"),
         (verdict(face=replace(GOOD[2], level=230.0)), "amber", "too bright"),
@@ -283,6 +284,24 @@ def test_noise_and_a_small_face_raise_what_is_resolved_and_a_low_rate_lengthens_
     assert text.startswith("AMBER: usable: shows micro-expressions from")
     assert "come nearer" in text
     assert "100 Hz at its alias of 10.0 Hz" in text
+
+
+def test_a_face_that_never_rests_is_told_from_a_noisy_camera() -> None:
+    schedule = Schedule(
+        micro_per_min=0, macro_per_min=14, speech_per_min=0, blinks_per_min=0, macro_s=(0.8, 1.6)
+    )
+    face = SyntheticFace(seed=11, fps=30, size=(200, 150), schedule=schedule)
+    spans = [(round(30 * row.onset_s), round(30 * row.offset_s)) for row in face.truth(40)]
+    grimaces = [index for start, end in spans for index in range(start, end)]  # no rest between
+    check, perception = CameraCheck(INFO), Perception()
+    for k, index in enumerate(grimaces[:210]):
+        check.push(perception.step(Frame(Stamp(k, k / 30), face.image(index), 0.0)))
+    restless = check.report()
+    assert "the face is restless" in restless.findings[0].what
+    assert not any("noise" in finding.what for finding in restless.findings)
+    noisy, _, _ = checked(30, (200, 150), 5.0, 18)
+    assert noisy.face is not None
+    assert not noisy.face.is_restless
 
 
 def test_too_little_and_a_still_are_told() -> None:

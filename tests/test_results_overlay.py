@@ -24,11 +24,13 @@ from model.records import (
 from realtime.results.overlay import (
     FACE_OUTLINE,
     HEAT_GRID,
-    HEAT_STEP_PX,
+    HEAT_STEP,
     HOLD_S,
+    MOTION_STEP_PX,
     describe_frame,
     draw_heat,
     find_current_event,
+    reduce_motion,
     strength_over_threshold,
 )
 from realtime.spotting.motion import REGIONS
@@ -56,10 +58,12 @@ def make_step(*, field_px: float = 0.0, with_face: bool = True) -> Step:
     field = np.zeros((2, CROP_PX, CROP_PX), np.float32)
     field[0] = field_px
     motion = MotionSample(
-        STAMP, np.zeros((R, 2), np.float32), field, np.zeros(4, np.float32),
+        STAMP, np.tile(np.float32([field_px, 0]), (R, 1)), field, np.zeros(4, np.float32),
         np.full(2, 0.3, np.float32), 0, frozenset({"head", "blink"}),
     )  # fmt: skip
-    signal = SpotSignal(np.full(R, 0.5, np.float32), np.full(R, 0.25, np.float32), ())
+    signal = SpotSignal(
+        np.full(R, 0.5, np.float32), np.full(R, 0.25, np.float32), (), frozenset({"chin"})
+    )
     return Step(frame, face, motion, signal, (), {})
 
 
@@ -132,12 +136,39 @@ def test_an_unclear_expression_has_no_probability() -> None:
     assert (said["label"], said["probability"]) == (UNCLEAR, None)
 
 
-@given(st.floats(0, 10))
-def test_heat_is_the_length_of_the_motion_in_its_steps(px: float) -> None:
+@given(st.floats(0.1, 10))
+def test_heat_is_what_the_plot_says_and_at_most_the_motion_itself(px: float) -> None:
     grid = draw_heat(make_step(field_px=px))
     assert grid is not None
     assert grid.shape == (HEAT_GRID, HEAT_GRID)
-    np.testing.assert_allclose(grid * HEAT_STEP_PX, min(px, 2.55), atol=HEAT_STEP_PX)
+    np.testing.assert_allclose(grid * HEAT_STEP, min(px, 0.5) / 0.25, atol=HEAT_STEP)
+
+
+def test_a_face_that_has_settled_elsewhere_or_is_silenced_shows_no_heat() -> None:
+    step = make_step(field_px=3.0)
+    assert step.signal is not None
+    at_rest = replace(step.signal, strength=np.zeros(R, np.float32))
+    silenced = replace(step.signal, threshold=np.full(R, np.inf, np.float32))
+    for signal in (at_rest, silenced):
+        grid = draw_heat(replace(step, signal=signal))
+        assert grid is not None
+        assert not grid.any()
+
+
+def test_heat_is_in_thresholds_of_the_regions_around() -> None:
+    step = make_step(field_px=0.5)
+    assert step.signal is not None
+    threshold = step.signal.threshold.copy()
+    chin = REGIONS.index("chin")
+    threshold[chin] *= 4
+    grid = draw_heat(replace(step, signal=replace(step.signal, threshold=threshold)))
+    assert grid is not None
+    assert grid.min() < 0.8 * grid.max()
+
+
+def test_regions_that_move_far_are_told() -> None:
+    regions = describe_frame(make_step(), None)["regions"]
+    assert [name for name, r in zip(REGIONS, regions, strict=True) if r["large"]] == ["chin"]
 
 
 @given(st.floats(width=32), st.floats(width=32))
@@ -161,3 +192,15 @@ def test_the_latest_expression_is_named_and_a_withdrawn_one_is_not() -> None:
     first, second = make_event(1, onset_s=1.0), make_event(2, "early", onset_s=1.5)
     assert find_current_event([second, first], 1.6) is second
     assert find_current_event([first, replace(second, state="withdrawn")], 1.6) is first
+
+
+@given(st.floats(-10, 10))
+def test_the_motion_field_is_reduced_to_cells_with_its_direction(px: float) -> None:
+    field = reduce_motion(make_step(field_px=px))
+    assert field is not None
+    assert (field.shape, field.dtype) == ((2, HEAT_GRID, HEAT_GRID), np.int8)
+    np.testing.assert_allclose(
+        field[0] * MOTION_STEP_PX, np.clip(px, -6.35, 6.35), atol=MOTION_STEP_PX / 2 + 1e-6
+    )
+    assert not field[1].any()
+    assert reduce_motion(make_step(with_face=False)) is None

@@ -444,3 +444,12 @@ def test_a_synthetic_face_shows_its_micro_expressions_and_nothing_else():
         assert abs(window.onset.time_s - expression.onset_s) < 0.07
         assert abs(window.apex.time_s - expression.apex_s) < 0.07
         assert abs(window.offset.time_s - expression.offset_s) < 0.07
+
+
+def test_a_movement_as_large_as_a_macro_expression_is_told_while_it_lasts() -> None:
+    smile = Pulse(3.0, 3.5, 5.0, 3.0, ("mouth_corner_right", "mouth_corner_left"))
+    spotter = Spotter()
+    large = {s.stamp.time_s: spotter.push(s).large for s in series(25, 7, [smile])}
+    assert large[2.8] == frozenset()
+    assert large[3.6] == {"mouth_corner_right", "mouth_corner_left"}
+    assert large[6.0] == frozenset()

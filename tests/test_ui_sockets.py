@@ -193,6 +193,7 @@ def test_a_frame_message_holds_the_analysed_frame(demo: Served) -> None:
     image = cv2.imdecode(np.frombuffer(message[at:], np.uint8), cv2.IMREAD_COLOR)
     assert image.shape == (found["height"], found["width"], 3)
     assert sizes["heat"] == 32 * 32
+    assert sizes["field"] == 2 * 32 * 32
     assert sizes["landmarks"] == 468 * 2 * 4
     for _, strength, threshold, rejected in found["signals"]:
         assert len(strength) == len(threshold) == len(found["regions"])
@@ -302,7 +303,7 @@ def test_nonsense_from_a_viewer_is_ignored(demo: Served, message: str) -> None:
 
 
 def test_every_region_has_a_lane_and_a_name_in_words() -> None:
-    hello = make_hello(may_control=True)
+    hello = make_hello(may_control=True, shared=False)
     assert {region["lane"] for region in hello["regions"]} == set(hello["lanes"])
     names = {region["name"] for region in hello["regions"]}
     assert {"right inner brow", "left mouth corner", "upper lip", "chin"} <= names

@@ -25,8 +25,9 @@ from calibrate.camera.timing import FrameTiming, Timing
 from calibrate.camera.verdict import FaceQuality, Finding, TrafficLight, judge
 from model.errors import InputError
 from model.face.aligned_crop import INNER_EYE_CORNERS
-from model.records import ArrayF64, Step
+from model.records import ArrayF32, ArrayF64, Step
 from realtime.sources import SourceInfo
+from realtime.spotting.spotter import SpotterConfig
 
 USUAL_CHECK_S = 8.0
 MIN_CHECK_S = 3.0
@@ -66,6 +67,7 @@ class CameraCheck:
         self._pictures = PictureMeasure()
         self._faces: list[tuple[float, ...]] = []
         self._thresholds: list[ArrayF64] = []
+        self._places: list[tuple[int, ArrayF32]] = []  # frame, displacement
         self._frames = 0
         self._last_s: float | None = None
 
@@ -101,6 +103,7 @@ class CameraCheck:
                 float(np.hypot(*step.motion.head[:2])) / apart_s,
             )
         )
+        self._places.append((self._frames, step.motion.displacement))
         threshold = step.signal.threshold.astype(np.float64)
         if np.isfinite(threshold).all():
             self._thresholds.append(threshold)
@@ -136,6 +139,22 @@ class CameraCheck:
             findings=findings,
         )
 
+    def _noise_px(self) -> float:
+        """Return the threshold that noise alone would set, crop px. Noise differs from frame to
+        frame; a face's motion goes on over several, so second differences hardly contain it."""
+        bends = [
+            before - 2 * here + after
+            for (first, before), (_, here), (last, after) in zip(
+                self._places, self._places[1:], self._places[2:], strict=False
+            )
+            if last - first == 2
+        ]
+        if not bends:
+            return 0.0
+        length = np.hypot(*np.moveaxis(np.array(bends), 2, 0)) / math.sqrt(6)
+        usual = SpotterConfig().noise_factor * np.median(length, axis=0)
+        return float(np.quantile(usual, REGION_SHARE))
+
     def _face(self) -> FaceQuality | None:
         if not self._faces or not self._thresholds:
             return None
@@ -150,4 +169,5 @@ class CameraCheck:
             clipped=clipped,
             head_px_s=speed,
             threshold_px=float(np.quantile(usual, REGION_SHARE)),
+            noise_px=self._noise_px(),
         )

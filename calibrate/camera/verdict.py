@@ -32,6 +32,8 @@ MOST_FLICKER = 0.01
 MOST_DRIFT = 0.1
 MOST_BLOCKINESS, MOST_FROZEN = 1.25, 0.3
 MOST_HEAD_PX_S = 15.0
+RESTLESS_SHARE = 0.5
+"""Noise that sets less than this share of the threshold is not what hides expressions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,13 @@ class FaceQuality:
     """Speed of the head, crop px per second."""
     threshold_px: float
     """Threshold of nearly all regions, crop px."""
+    noise_px: float
+    """The threshold that the camera's noise alone would set. Much less: the face itself moves."""
+
+    @property
+    def is_restless(self) -> bool:
+        """Whether the face's own motion sets the threshold, not the camera's noise."""
+        return self.noise_px < RESTLESS_SHARE * self.threshold_px
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +167,13 @@ def _of_face(face: FaceQuality | None, least_px: float | None) -> Iterator[Findi
             "stay in the picture; light from the front",
         )
     noisy = "more light on the face, come nearer, a better camera"
-    if least_px > USABLE_PX:
+    if least_px > GOOD_PX and face.is_restless:
+        yield Finding(
+            "amber",
+            f"the face is restless: its own motion hides expressions below {least_px:.1f} px",
+            "check again with a neutral face, lips closed; the camera is not the cause",
+        )
+    elif least_px > USABLE_PX:
         yield Finding("red", f"only motion above {least_px:.1f} px stands out of the noise", noisy)
     elif least_px > GOOD_PX:
         yield Finding("amber", f"motion below {least_px:.1f} px is lost in the noise", noisy)

@@ -125,11 +125,13 @@ class SyntheticFace:
         points: ArrayF32 = self._portrait.landmarks_px @ linear.T + shift
         return points.astype(np.float32)
 
-    def truth(self, duration_s: float) -> tuple[TrueExpression, ...]:
-        """All expressions and blinks within the first `duration_s` seconds, in order of onset."""
-        blocks = [self._plan(k) for k in range(int(max(duration_s, 0.0) // PLAN_S) + 1)]
+    def truth(self, duration_s: float, from_s: float = 0.0) -> tuple[TrueExpression, ...]:
+        """All expressions and blinks that end after `from_s` and within the first `duration_s`
+        seconds, in order of onset."""
+        first = max(0, int(from_s // PLAN_S) - 1)  # one may reach into the next block
+        blocks = [self._plan(k) for k in range(first, int(max(duration_s, 0.0) // PLAN_S) + 1)]
         planned = (p.truth for block in blocks for p in (*block.expressions, *block.blinks))
-        ended = (row for row in planned if row.offset_s <= duration_s)
+        ended = (row for row in planned if from_s < row.offset_s <= duration_s)
         return tuple(sorted(ended, key=lambda row: row.onset_s))
 
     def _new_plan(self, number: int) -> BlockPlan:

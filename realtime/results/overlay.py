@@ -6,10 +6,12 @@ mirrored picture, lines are sharp on any display, and viewers cost the server no
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from model.records import AlignedFace, ArrayF32, Event, ImageU8, SpotSignal, Step
 from realtime.spotting.motion import REGION_SIGMA_PX, REGIONS, region_centres
@@ -21,12 +23,17 @@ FACE_OUTLINE = (
 """FaceMesh points around the face, clockwise on screen from the middle of the forehead."""
 HEAT_GRID = 32
 """Cells along each side of the heat map; its motion is smooth over more than one cell."""
-HEAT_STEP_PX = 0.01
-"""Motion, crop px, of one grey level of the heat map; 255 means 2.55 px or more."""
+HEAT_STEP = 0.01
+"""One grey level of the heat map, in thresholds; 255 means 2.55 times the threshold or more."""
 HOLD_S = 1.5
 """How long an expression's name stays after its end, because expressions are too short to read
 it."""
+MOTION_STEP_PX = 0.05
+"""Motion, crop px, of one level of the reduced motion field; 127 means 6.35 px or more."""
 
+_HEAT_SIGMA_PX = 12.0
+"""A cell takes its threshold from the regions around it, weighted by this Gaussian."""
+_LEAST_PX = 0.01
 _OUTLINE_SIGMAS = 1.5  # a region is drawn where its Gaussian weight exceeds a third
 
 
@@ -38,7 +45,8 @@ def describe_frame(step: Step, event: Event | None) -> dict[str, Any]:
     - `face`: None, or `track`, `outline` [[x, y], …] px of the frame, and `image_from_crop`, the
       affine (a, b, c, d, e, f) of a canvas: x = a·u + c·v + e, y = b·u + d·v + f;
     - `regions`: one per name in `REGIONS`, each `at` [x, y] and `radius` in px of the frame,
-      `strength` and `threshold` in crop px (`threshold` None while the region is silenced);
+      `strength` and `threshold` in crop px (`threshold` None while the region is silenced), and
+      `large`, whether it is as far from rest as in a macro-expression;
     - `flags`: what makes the sample doubtful (`realtime.spotting.motion.FLAGS`);
     - `event`: None, or the expression in progress: see `describe_current`.
     """
@@ -93,13 +101,41 @@ def find_current_event(events: Iterable[Event], time_s: float) -> Event | None:
 
 
 def draw_heat(step: Step) -> ImageU8 | None:
-    """Return how far each part of the face is from its neutral reference: (G, G) uint8 over the
-    aligned crop, G = `HEAT_GRID`, in steps of `HEAT_STEP_PX`. None without a face."""
-    if step.motion is None:
+    """Return how far each part of the face moves, against the threshold in force there: (G, G)
+    uint8 over the aligned crop, G = `HEAT_GRID`, in steps of `HEAT_STEP`. None without a face.
+
+    The shape is that of the dense motion, the height at a region that of the plot: a face that has
+    settled elsewhere, or regions that are silenced, show nothing.
+    """
+    if step.motion is None or step.face is None or step.signal is None:
         return None
     length = np.hypot(step.motion.field[0], step.motion.field[1])
     cells = cv2.resize(length, (HEAT_GRID, HEAT_GRID), interpolation=cv2.INTER_AREA)
-    return np.asarray(np.clip(np.rint(cells / HEAT_STEP_PX), 0, 255), np.uint8)
+    moved_px = np.hypot(*step.motion.displacement.T)
+    # Never more than the motion itself: a region near its neutral place would divide by nothing.
+    strength = np.minimum(step.signal.strength, moved_px)
+    over = strength_over_threshold(replace(step.signal, strength=strength))
+    per_px = over / np.maximum(moved_px, _LEAST_PX)
+    middle = (np.arange(HEAT_GRID) + 0.5) * len(length) / HEAT_GRID
+    centres = region_centres(step.face.landmarks_px, step.face.crop_from_image)
+    apart = (middle - centres[:, :1]) ** 2, (middle - centres[:, 1:]) ** 2
+    square = (apart[1][:, :, None] + apart[0][:, None, :]) / (2 * _HEAT_SIGMA_PX**2)
+    weight = np.exp(square.min(axis=0) - square)  # of the nearest region 1, however far it is
+    heat = cells * np.tensordot(per_px, weight, 1) / weight.sum(axis=0)
+    return np.asarray(np.clip(np.rint(heat / HEAT_STEP), 0, 255), np.uint8)
+
+
+def reduce_motion(step: Step) -> NDArray[np.int8] | None:
+    """Return the motion against the neutral face, (2, G, G) int8 over the aligned crop, G =
+    `HEAT_GRID`, u right, v down, in steps of `MOTION_STEP_PX`. None without a face."""
+    if step.motion is None:
+        return None
+    cells = [
+        cv2.resize(plane, (HEAT_GRID, HEAT_GRID), interpolation=cv2.INTER_AREA)
+        for plane in step.motion.field
+    ]
+    levels = np.rint(np.array(cells) / MOTION_STEP_PX)
+    return np.asarray(np.clip(levels, -127, 127), np.int8)
 
 
 def strength_over_threshold(signal: SpotSignal) -> ArrayF32:
@@ -133,6 +169,7 @@ def _regions(face: AlignedFace, signal: SpotSignal | None) -> list[dict[str, Any
             "radius": radius,
             "strength": None if signal is None else finite(signal.strength[number]),
             "threshold": None if signal is None else finite(signal.threshold[number]),
+            "large": signal is not None and REGIONS[number] in signal.large,
         }
         for number, (x, y) in enumerate(in_frame)
     ]

@@ -45,9 +45,10 @@ class Demo(FrameSource):
             duration_s=options.seconds,
         )
 
-    def truth(self, duration_s: float) -> tuple[TrueExpression, ...]:
-        """Return the expressions of the first `duration_s` seconds, which a spotter should find."""
-        return self._face.truth(duration_s)
+    def truth(self, duration_s: float, from_s: float = 0.0) -> tuple[TrueExpression, ...]:
+        """Return the expressions that end after `from_s` and within the first `duration_s` seconds,
+        which a spotter should find."""
+        return self._face.truth(duration_s, from_s)
 
     def _run(self) -> Generator[Frame | None, None, None]:
         for index in self._numbers:

@@ -160,14 +160,18 @@ class Spotter:
         if whole is not None:
             updates += self._micro_update(_WHOLE, whole)
         updates += self._settle()
+        large: list[str] = []
         for i, (follower, raised) in enumerate(zip(self._macro, factors, strict=True)):
             pulse = follower.push(self._history, raised)
+            far = follower.strength > self._config.macro_px * raised
+            large += (REGIONS[region] for region in _GROUPS[i][far])
             if pulse is not None and pulse.state == "ended":
                 updates += self._macro_update(i, pulse)
         return SpotSignal(
             strength=strength,
             threshold=threshold,
             updates=tuple(updates),
+            large=frozenset(large),
         )
 
     def lose_face(self, stamp: Stamp) -> SpotSignal:
@@ -204,7 +208,7 @@ class Spotter:
             now_s = float(self._history.times_s[-1])
             self._ended.append(_Ended(candidate, group, window, now_s))
         else:
-            yield _reject(candidate, window, reason)
+            yield SpotUpdate(candidate.number, "rejected", window, reason)
 
     def _may_announce(self, group: int, candidate: _Candidate) -> bool:
         pulse = candidate.pulse
@@ -337,7 +341,7 @@ class Spotter:
         for group, candidate in enumerate(self._open):
             if candidate is not None:
                 window = self._window(group, candidate.pulse, "micro", open_end=True)
-                updates.append(_reject(candidate, window, reason))
+                updates.append(SpotUpdate(candidate.number, "rejected", window, reason))
         self._open = [None, None, None]
         for follower in (*self._micro, *self._macro):
             follower.reset()
@@ -348,10 +352,9 @@ class Spotter:
 
     def _window(self, group: int, pulse: Pulse, kind: Kind, *, open_end: bool = False) -> Window:
         regions = _GROUPS[group]
+        followers = self._micro if kind == "micro" else self._macro
         threshold = np.empty(len(REGIONS))
-        for half, follower in zip(
-            _GROUPS, self._micro if kind == "micro" else self._macro, strict=False
-        ):
+        for half, follower in zip(_GROUPS, followers, strict=False):
             threshold[half] = follower.threshold
         threshold *= self._disturbances.factor(pulse.onset_s, pulse.offset_s)
         share = np.hypot(*pulse.motion.T) / threshold[regions]
@@ -390,10 +393,6 @@ def _same(a: Window, b: Window) -> bool:
     (a_from, a_to), (b_from, b_to) = spans
     shared = min(a_to, b_to) - max(a_from, b_from)
     return shared > 0 and shared >= SAME_OVERLAP * (max(a_to, b_to) - min(a_from, b_from))
-
-
-def _reject(candidate: _Candidate, window: Window, reason: str) -> SpotUpdate:
-    return SpotUpdate(candidate.number, "rejected", window, reason)
 
 
 def _why(window: Window) -> str:

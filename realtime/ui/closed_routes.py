@@ -9,6 +9,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 OURS = "/live/"
+UPLOAD_PATH = "/live/upload"
 READ_PREFIXES = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/")
 READ_PATHS = frozenset(
     {
@@ -38,7 +39,7 @@ class RouteFilter:
         """Pass the request on, or answer 404."""
         if scope["type"] == "http" and not _is_open(scope["method"], find_route_path(scope)):
             await PlainTextResponse("Not found.\n", 404)(scope, receive, send)
-        elif scope["type"] == "http" and scope["method"] not in ("GET", "HEAD"):
+        elif scope["type"] == "http" and _has_short_body(scope):
             body = await _body(receive)
             if body is None:
                 refusal = PlainTextResponse(
@@ -72,6 +73,13 @@ def _put_back(body: bytes, receive: Receive) -> Receive:
         return await receive() if message is None else message
 
     return receive_again
+
+
+def _has_short_body(scope: Scope) -> bool:
+    """Return whether the request's body must be short: a film, which has limits of its own, is
+    longer."""
+    method, path = scope["method"], find_route_path(scope)
+    return method not in ("GET", "HEAD") and (method, path) != ("POST", UPLOAD_PATH)
 
 
 def _is_open(method: str, path: str) -> bool:

@@ -2,7 +2,8 @@
 
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 import cv2
@@ -16,6 +17,7 @@ from model.records import Event, Frame, ImageU8, Window
 from realtime.live import LiveSession
 from realtime.results.flow_colour import colour_flow, draw_wheel, find_full_scale_px
 from realtime.results.replay import LARGEST_FACTOR, REPLAY_PX, Replay, magnify, open_replay
+from realtime.results.replay_film import encode_replay
 from realtime.stream.packed_frame import encode_jpeg
 from realtime.ui.access import get_person
 from realtime.ui.failures import error_as_404, error_as_answer
@@ -26,6 +28,8 @@ MOST_WAITING = 16
 """The most requests for replays that may wait."""
 SHEET_COLUMNS = 8
 REPLAY_QUALITY = 90
+SAVED_FACTOR = 10.0
+"""Magnification of a saved replay."""
 WHEEL_PX = 192
 
 Moment = Literal["onset", "apex", "offset"]
@@ -115,6 +119,23 @@ def build_picture_routes(session: LiveSession) -> APIRouter:
 
         return await wait_turn(request, picture)
 
+    @router.get("/events/{run}/{number}/replay.mp4")
+    async def film(request: Request, run: int, number: int) -> Response:
+        if not get_person(request).may_control:
+            raise HTTPException(403, "this password only lets you look, not save")
+
+        @error_as_404
+        def clip() -> Response:
+            event = find_event(run, number)
+            replay = open_event_replay(run, event)
+            named = None if session.hides_labels else event.prediction
+            label = "expression" if named is None else named.label
+            name = f"{label}-{event.window.apex.time_s:.2f}s.mp4"
+            saved = {"Content-Disposition": f'attachment; filename="{name}"'}
+            return _answer(encode_replay(replay, SAVED_FACTOR), "video/mp4", saved)
+
+        return await wait_turn(request, clip)
+
     return router
 
 
@@ -199,6 +220,6 @@ def _png(picture: NDArray[np.uint8]) -> Response:
     return _answer(data.tobytes(), "image/png")
 
 
-def _answer(data: bytes, media: str) -> Response:
+def _answer(data: bytes, media: str, also: Mapping[str, str] = MappingProxyType({})) -> Response:
     # Faces stay out of the browser's disk cache.
-    return Response(data, media_type=media, headers={"Cache-Control": "no-store"})
+    return Response(data, media_type=media, headers={"Cache-Control": "no-store", **also})

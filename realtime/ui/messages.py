@@ -17,18 +17,22 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from model.records import Event, SpotUpdate, Step
+from model.synthetic.action_units import load_catalogue
 from model.text import clean_text
 from realtime.config import LiveConfig
-from realtime.results.overlay import describe_frame, draw_heat, finite
+from realtime.results.demo_tally import Tally
+from realtime.results.overlay import describe_frame, draw_heat, finite, reduce_motion
 from realtime.results.results import SignalAt
 from realtime.results.snapshot import Snapshot
 from realtime.review.motion_lanes import LANES, find_lane
 from realtime.sessions.ledger import describe_cause
+from realtime.sources import SourceInfo, hide_password
 from realtime.sources.picture_decoding import add_huffman_tables
 from realtime.spotting.motion import FLAGS, REGIONS
 from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import LatencySummary
 from realtime.stream.packed_frame import encode_jpeg
+from realtime.ui.introduction import judge_classifier, name_source
 
 VIEW_QUALITY = 85
 MAX_VIEW_PX = 1280
@@ -89,7 +93,7 @@ class FrameEncoder:
         self._parts: dict[str, bytes] = {}
 
     def parts(self, step: Step, rotate: int = 0) -> dict[str, bytes]:
-        """Return heat map, landmarks (float32 x, y in px of the frame) and JPEG of a step: the
+        """Return heat map, motion field, landmarks (float32 x, y in px of the frame) and JPEG: the
         camera's own JPEG if there is one, and the source does not turn it by `rotate` degrees."""
         with self._lock:
             if self._step is not step:
@@ -130,15 +134,18 @@ def make_frame_message(
     return b"".join((len(text).to_bytes(4, "little"), text, *parts.values()))
 
 
-def make_hello(*, may_control: bool) -> dict[str, Any]:
-    """Return the first message: what never changes, and whether this viewer may control."""
+def make_hello(*, may_control: bool, shared: bool) -> dict[str, Any]:
+    """Return the first message: what never changes, whether this viewer may control, and whether
+    people at other machines can reach the page."""
     regions = [{"name": _words(name), "lane": find_lane(name)} for name in REGIONS]
     return {
         "type": "hello",
         "may_control": may_control,
+        "shared": shared,
         "lanes": list(LANES),
         "regions": regions,
         "flags": dict(FLAGS),
+        "units": {name: unit.name for name, unit in load_catalogue().units.items()},
     }
 
 
@@ -147,19 +154,29 @@ def make_status(
     config: LiveConfig,
     *,
     badge: str,
-    kind: str,
+    info: SourceInfo | None,
+    restless: Mapping[str, float],
+    tally: Tally | None,
     start_s: float,
     painted: LatencySummary,
     labels_hidden: bool,
 ) -> dict[str, Any]:
-    """Return the status. `config`: the run's, with the values to ask of a browser's camera;
-    `start_s`: the source's time at which the run began; `painted`: this viewer's delay from capture
-    to paint; `labels_hidden`: events come without names."""
+    """Return the status. `config`: the run's, with the values to ask of a browser's camera; `info`:
+    its source, if one is open; `restless`: the regions in constant motion, with their thresholds;
+    `tally`: of a demo; `start_s`: the source's time at which the run began; `painted`: this
+    viewer's delay from capture to paint; `labels_hidden`: events come without names."""
+    worth = judge_classifier(config.classifier)
     return {
         "type": "status",
         **{name: getattr(snapshot, name) for name in _STATUS},
         "badge": badge,
-        "kind": kind,
+        "kind": "" if info is None else info.kind,
+        "chip": "" if info is None else name_source(info, config.source),
+        "spec": hide_password(config.source),
+        "trained": worth.trained,
+        "weak_units": worth.weak_units,
+        "restless": _restless_lanes(restless),
+        "tally": None if tally is None else asdict(tally),
         "labels_hidden": labels_hidden,
         "start_s": start_s,
         "asked": {"width": config.width, "height": config.height, "fps": config.fps},
@@ -200,6 +217,17 @@ def make_forgotten(numbers: Iterable[int], spans: Iterable[tuple[float, float]])
     return {"type": "forgotten", "numbers": sorted(numbers), "spans": list(spans)}
 
 
+def _restless_lanes(restless: Mapping[str, float]) -> dict[str, float]:
+    """Return the lanes of which all regions are in constant motion, each with its lowest
+    threshold, crop px."""
+    by_lane = {lane: [r for r in REGIONS if find_lane(r) == lane] for lane in LANES}
+    return {
+        lane: min(restless[region] for region in regions)
+        for lane, regions in by_lane.items()
+        if all(region in restless for region in regions)
+    }
+
+
 def _rejection(update: SpotUpdate) -> list[float | str]:
     window = update.window
     end = window.offset or window.apex
@@ -212,6 +240,9 @@ def _parts(step: Step, rotate: int) -> dict[str, bytes]:
     grid = draw_heat(step)
     if grid is not None:
         parts["heat"] = grid.tobytes()
+    field = reduce_motion(step)
+    if field is not None:
+        parts["field"] = field.tobytes()
     if step.face is not None:
         parts["landmarks"] = step.face.landmarks_px.astype("<f4").tobytes()
     image = step.frame.image

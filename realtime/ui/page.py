@@ -26,6 +26,7 @@ from realtime.ui.health import build_health_routes
 from realtime.ui.review import build_review_routes
 from realtime.ui.sockets import Sockets
 from realtime.ui.study import build_study_routes, find_camera_check
+from realtime.ui.uploads import Uploads, build_source_routes
 
 STATIC = Path(str(files("realtime.ui") / "static"))
 
@@ -42,9 +43,11 @@ def build_app(session: LiveSession, calibrator: Calibrator | None = None) -> Fas
     app = FastAPI(title="FMANet Live", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(RequestValidationError, refuse_request)
     tabs = ["live", "study", "review", "health"]
-    sockets = Sockets(session)
+    uploads = Uploads(session)
+    sockets = Sockets(session, uploads.tidy)
     app.add_api_websocket_route("/live/view", sockets.view)
     app.add_api_websocket_route("/live/camera", sockets.camera)
+    app.include_router(build_source_routes(uploads))
     app.include_router(build_picture_routes(session))
     app.include_router(build_health_routes(session))
     if calibrator is not None:

@@ -7,6 +7,7 @@ loop. A client that sends nonsense loses its socket; the others are not affected
 import math
 import struct
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -31,8 +32,10 @@ MOST_SKIPPED = 100_000
 class Sockets:
     """The sockets of one session, and what they share."""
 
-    def __init__(self, session: LiveSession) -> None:
+    def __init__(self, session: LiveSession, after_command: Callable[[], None]) -> None:
+        """`after_command` is called in a thread after each command of a viewer."""
         self._session = session
+        self._after_command = after_command
         self._encoder = FrameEncoder()
         # Separate limits: viewers who wait for a frame must not use up the threads that commands
         # and pictures need.
@@ -53,7 +56,14 @@ class Sockets:
             await socket.close(1013)
             return
         self._viewers[role] += 1
-        viewer = Viewer(socket, self._session, self._encoder, self._waiting, self._commanding)
+        viewer = Viewer(
+            socket,
+            self._session,
+            self._encoder,
+            self._waiting,
+            self._commanding,
+            self._after_command,
+        )
         try:
             await viewer.serve()
         except* WebSocketDisconnect:

@@ -4,6 +4,7 @@ A viewer is sent at most `IN_FLIGHT` frames that it has not acknowledged. So a s
 fewer frames, but never old ones, and slows nobody else.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +15,13 @@ from starlette.websockets import WebSocket
 from model.records import Event, Step
 from realtime.live import LiveSession
 from realtime.recording.status import RecordingStatus
+from realtime.results.demo_tally import DemoTally, Tally
 from realtime.results.overlay import find_current_event
+from realtime.results.restlessness import RESTLESS_S, find_restless
 from realtime.results.snapshot import Snapshot
+from realtime.sources import Source
+from realtime.sources.demo_face import Demo
+from realtime.spotting.baseline_file import Baseline
 from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import Percentiles
 from realtime.stream.ring import FrameRing
@@ -71,10 +77,12 @@ class Viewer:
         encoder: FrameEncoder,
         waiting: anyio.CapacityLimiter,
         commanding: anyio.CapacityLimiter,
+        after_command: Callable[[], None],
     ) -> None:
         self._socket = socket
         self._person = get_person(socket)
         self._commanding = commanding
+        self._after_command = after_command
         self._commands_in, self._commands = anyio.create_memory_object_stream[ViewerMessage](
             COMMANDS
         )
@@ -93,13 +101,14 @@ class Viewer:
         self._hides_labels = False
         self._forgotten: tuple[tuple[float, float], ...] = ()
         self._last: Step | None = None
+        self._tally: DemoTally | None = None
         self._news_lock = anyio.Lock()
         self._shown_news = 0  # of the changes of events
 
     async def serve(self) -> None:
         """Serve the page until it leaves, or sends what no page would send."""
         async with self._commands_in, self._commands:
-            await self._socket.send_json(make_hello(may_control=self._person.may_control))
+            await self._socket.send_json(self._hello())
             await self._send_news()  # before the first frame: a new run clears the plot
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._send_frames)
@@ -109,6 +118,10 @@ class Viewer:
                 tasks.cancel_scope.cancel()
             if code is not None:
                 await self._socket.close(code)
+
+    def _hello(self) -> dict[str, Any]:
+        config = self._session.config
+        return make_hello(may_control=self._person.may_control, shared=config.is_shared)
 
     async def _listen(self) -> int | None:
         """Return the code with which to close the socket; None if the viewer has left."""
@@ -138,6 +151,7 @@ class Viewer:
             answer = await to_thread.run_sync(
                 carry_out, self._session, self._person, message, limiter=self._commanding
             )
+            await to_thread.run_sync(self._after_command, limiter=self._commanding)
             if answer is not None:
                 await self._socket.send_json(answer)
             await self._send_news()
@@ -242,6 +256,7 @@ class Viewer:
             self._last = None
             self._painted = Percentiles()
             self._start_s = None
+            self._tally = None
         if self._start_s is None:
             self._start_s = self._zero_s(snapshot)
         state = None if source is None else source.status().state
@@ -254,7 +269,9 @@ class Viewer:
                 session.recording(),
                 kind="" if source is None else source.info.kind,
             ),
-            kind="" if source is None else source.info.kind,
+            info=None if source is None else source.info,
+            restless=self._restless(),
+            tally=None if session.hides_labels else self._count(source),
             start_s=self._start_s or 0.0,
             painted=self._painted.summary(),
             labels_hidden=session.hides_labels,
@@ -275,6 +292,20 @@ class Viewer:
                 news.append(make_event_message(event, hide_label=hides))
         self._events = events
         return news
+
+    def _restless(self) -> dict[str, float]:
+        if self._last is None:
+            return {}
+        since_s = self._last.frame.stamp.time_s - RESTLESS_S - 1
+        baseline = self._session.config.baseline or Baseline.default()
+        return find_restless(self._session.results.history(since_s), baseline.floor_px)
+
+    def _count(self, source: Source | None) -> Tally | None:
+        if not isinstance(source, Demo) or self._last is None:
+            return None
+        if self._tally is None:
+            self._tally = DemoTally(source.truth)
+        return self._tally.count(self._session.results.events(), self._last.frame.stamp.time_s)
 
     def _zero_s(self, snapshot: Snapshot) -> float | None:
         """Return the source's time at which the page's clock shows 0:00: 0 for a file or the demo,

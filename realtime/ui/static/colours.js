@@ -22,32 +22,41 @@ export function title(word) {
   return word ? word[0].toUpperCase() + word.slice(1) : "…";
 }
 
-// Motion in crop px → colour. Cool to bright, because skin is warm; nothing below 0.15 px, which
-// is what noise alone does.
+/** A probability as it is: no network is ever certain. */
+export function percent(p) {
+  if (p > 0.99) return "> 99 %";
+  return p < 0.01 ? "< 1 %" : `${Math.round(100 * p)} %`;
+}
+
+/** What the server says of action units: their names, and whether this network's are only hints. */
+export const unitWords = { names: {}, weak: false };
+
+// Motion in thresholds → colour. Cool to bright, because skin is warm; nothing far below the
+// threshold, so that a face at rest is clear.
 const HEAT = [
-  [0.15, [56, 189, 248, 0]],
-  [0.5, [56, 189, 248, 85]],
-  [1.0, [129, 140, 248, 125]],
-  [1.6, [217, 99, 240, 145]],
+  [0.7, [56, 189, 248, 0]],
+  [1.0, [56, 189, 248, 85]],
+  [1.4, [129, 140, 248, 125]],
+  [1.9, [217, 99, 240, 145]],
   [2.5, [244, 114, 182, 160]],
 ];
 const heatTable = Array.from({ length: 256 }, (_, i) => ramp(i / 100));
 
-function ramp(px) {
-  if (px <= HEAT[0][0]) return HEAT[0][1];
+function ramp(over) {
+  if (over <= HEAT[0][0]) return HEAT[0][1];
   for (let i = 1; i < HEAT.length; i++) {
     const [[low, from], [high, to]] = [HEAT[i - 1], HEAT[i]];
-    if (px <= high) {
-      const part = (px - low) / (high - low);
+    if (over <= high) {
+      const part = (over - low) / (high - low);
       return from.map((value, j) => Math.round(value + part * (to[j] - value)));
     }
   }
   return HEAT.at(-1)[1];
 }
 
-/** [r, g, b, alpha], 0 to 255, of a motion in crop px. */
-export function heatColour(px) {
-  return heatTable[Math.min(255, Math.round(px * 100))];
+/** [r, g, b, alpha], 0 to 255, of a motion in thresholds. */
+export function heatColour(over) {
+  return heatTable[Math.min(255, Math.round(over * 100))];
 }
 
 /** 75.3 → "1:15.30": a time since the start, to the hundredth of a second. */

@@ -1,6 +1,6 @@
 // One expression opened: its moments, the flow of both phases, its replay.
 
-import { bars, name, units } from "./events.js";
+import { bars, name, unitName, units } from "./events.js";
 import { clockTime, labelColour, make, ms, title } from "./colours.js";
 import { Replay } from "./replay.js";
 
@@ -16,6 +16,7 @@ export class EventDialog {
   #dialog;
   #replay = null;
   #event = null;
+  maySave = false;
 
   constructor(dialog) {
     this.#dialog = dialog;
@@ -31,7 +32,7 @@ export class EventDialog {
 
   /** Take an expression that has changed. If the dialog shows it, show it as it is now. */
   put(event, run, startS) {
-    if (!this.#dialog.open || this.#event.number !== event.number) return;
+    if (!this.#dialog.open || this.#event?.number !== event.number) return;
     const before = this.#event;
     const changed = before.state !== event.state || before.label_hidden !== event.label_hidden;
     if (changed) this.open(event, run, startS);
@@ -54,6 +55,7 @@ export class EventDialog {
       [
         make("h2", {}, `${name(event)}${event.state === "early" ? "?" : ""}`),
         make("p", {}, summary(event, startS)),
+        this.maySave && event.state === "confirmed" && event.pictures ? saveLink(base) : "",
       ],
       [
         this.#replay.element,
@@ -75,6 +77,11 @@ export class EventDialog {
     const wheel = this.#dialog.querySelector(".fl-wheel figcaption");
     if (facts?.full_scale_px && wheel) wheel.textContent = `rim ${facts.full_scale_px.toFixed(1)} px`;
   }
+}
+
+function saveLink(base) {
+  const href = new URL("replay.mp4", base).href;
+  return make("a", { class: "fl-save", href, download: "" }, "Save as MP4");
 }
 
 function summary(event, startS) {
@@ -121,6 +128,6 @@ function figure(url, words, alt) {
 }
 
 function allUnits(probabilities) {
-  const shown = units(probabilities);
+  const shown = units(probabilities, unitName);
   return shown.childElementCount ? shown : make("p", {}, "None above 50 %.");
 }

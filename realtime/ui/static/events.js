@@ -1,6 +1,6 @@
-// The list of expressions, newest first.
+// The list of expressions, newest first. The newest is shown whole, the older ones in a line each.
 
-import { clockTime, labelColour, make, ms, title } from "./colours.js";
+import { clockTime, labelColour, make, ms, percent, title, unitWords } from "./colours.js";
 
 const KEPT = 200;
 const SHOWN_UNIT = 0.5; // probability from which an action unit is listed
@@ -37,6 +37,18 @@ export class EventList {
     this.#summarise();
   }
 
+  /** Show what the demo showed: true classes by number, empty where there was nothing. */
+  answer(answers) {
+    for (const [number, label] of Object.entries(answers)) {
+      const { event, item } = this.#items.get(Number(number)) ?? {};
+      const line = item?.querySelector("button");
+      if (!line || line.querySelector(".fl-truth")) continue;
+      const right = label === event.label;
+      const words = right ? "✓ right" : label ? `was ${label}` : "nothing was shown";
+      line.append(make("span", { class: "fl-truth", "data-right": right ? "yes" : "no" }, words));
+    }
+  }
+
   forget(numbers) {
     for (const number of numbers) {
       this.#items.get(number)?.item.remove();
@@ -58,8 +70,9 @@ export class EventList {
       { type: "button", disabled: gone ? "" : null, style: { "--label": labelColour(event.label) } },
       make("span", { class: "fl-when" }, clockTime(event.apex_s - this.startS)),
       make("span", { class: "fl-name" }, gone ? "Discarded" : name(event)),
-      make("span", { class: "fl-how" }, describe(event)),
-      gone ? event.reason : bars(event.probabilities),
+      gone ? "" : make("span", { class: "fl-how" }, describe(event)),
+      gone || event.label === null ? "" : make("span", { class: "fl-likely" }, likely(event)),
+      gone ? make("span", { class: "fl-gone" }, event.reason) : bars(event.probabilities),
       units(event.action_units),
     );
     button.addEventListener("click", () => this.#open(event));
@@ -72,8 +85,11 @@ export function name({ label, label_hidden: hidden }) {
   return hidden ? "Name hidden while recording" : title(label);
 }
 
+function likely({ label, probabilities }) {
+  return label in probabilities ? percent(probabilities[label]) : "";
+}
+
 function describe(event) {
-  if (event.state === "withdrawn") return "";
   if (event.offset_s === null) return "at its apex";
   const kind = event.kind === "macro" ? "macro-expression, " : "";
   return kind + ms(event.offset_s - event.onset_s);
@@ -91,19 +107,28 @@ export function bars(probabilities) {
         { class: p === likeliest ? "fl-bar fl-likeliest" : "fl-bar" },
         make("span", {}, title(label)),
         make("i", { style: { "--p": `${100 * p}%`, "--label": labelColour(label) } }),
-        make("span", {}, `${Math.round(100 * p)} %`),
+        make("span", {}, percent(p)),
       ),
     ),
   );
 }
 
-export function units(probabilities) {
+/** `name(unit)`: how a unit is written. */
+export function units(probabilities, name = (unit) => unit) {
   const shown = Object.entries(probabilities)
     .filter(([, p]) => p >= SHOWN_UNIT)
     .sort(([, a], [, b]) => b - a);
   return make(
     "span",
-    { class: "fl-units" },
-    ...shown.map(([unit, p]) => make("span", { title: `${Math.round(100 * p)} %` }, unit)),
+    { class: unitWords.weak ? "fl-units fl-weak" : "fl-units" },
+    ...shown.map(([unit, p]) => {
+      const hint = unitWords.weak ? "; a hint only: this network names action units badly" : "";
+      return make("span", { title: `${unitName(unit)}, ${percent(p)}${hint}` }, name(unit));
+    }),
   );
+}
+
+/** "AU4 brow lowerer" */
+export function unitName(unit) {
+  return `${unit} ${unitWords.names[unit] ?? ""}`.trim();
 }

@@ -2,10 +2,16 @@
 
 import { Camera } from "./camera.js";
 import { watchTheme } from "./canvas.js";
+import { unitWords } from "./colours.js";
 import { EventList } from "./events.js";
 import { EventDialog } from "./dialog.js";
+import { Game } from "./game.js";
+import { Help } from "./help.js";
+import { Highlight } from "./highlight.js";
+import { Intro } from "./intro.js";
 import { Plot } from "./plot.js";
 import { ViewSocket } from "./socket.js";
+import { SourceChoice } from "./source.js";
 import { Stage } from "./stage.js";
 import { StatusLine } from "./status.js";
 import { watchVisible } from "./tab.js";
@@ -18,9 +24,12 @@ export function mount(root) {
   const stage = new Stage(ref);
   const plot = new Plot(ref("plot"));
   const status = new StatusLine(root, ref);
+  const intro = new Intro(ref);
   const dialog = new EventDialog(ref("dialog"));
   const list = new EventList(ref, (event) => dialog.open(event, state.run, state.startS));
-  const state = { run: null, startS: 0, kind: "" };
+  const state = { run: null, startS: 0, nowS: 0, kind: "" };
+  const highlight = new Highlight(ref("highlight"), () => stage.shows("replay") && !ref("dialog").open);
+  const game = new Game(ref("game"), ref("play-game"));
   let notice = 0;
 
   function say(message) {
@@ -35,12 +44,19 @@ export function mount(root) {
     frame(frame) {
       // One animation frame paints picture, overlay and plot: they show the same moment.
       plot.push(frame.header);
+      game.frame(frame.header);
+      state.nowS = frame.header.time_s;
       return stage.paint(frame, () => plot.draw());
     },
     hello(message) {
       ref("controls").hidden = !message.may_control;
+      if (message.may_control) source.list();
+      dialog.maySave = message.may_control;
       state.run = null; // all comes again: something may be gone since the connection was lost
       plot.setRegions(message.lanes, message.regions);
+      stage.setRegions(message.regions);
+      unitWords.names = message.units;
+      intro.hello(message);
     },
     status(message) {
       if (message.run !== state.run) {
@@ -49,6 +65,8 @@ export function mount(root) {
         plot.clear();
         stage.clear();
         dialog.close();
+        highlight.clear();
+        game.clear();
         say("");
       }
       state.startS = message.start_s;
@@ -57,8 +75,12 @@ export function mount(root) {
         state.kind = message.kind;
         stage.sourceChanged(message.kind);
       }
+      unitWords.weak = message.weak_units;
       status.show(message);
-      ref("rotate").value = message.rotate;
+      list.answer(message.tally?.answers ?? {});
+      ref("tally").textContent = tallyWords(message.tally);
+      intro.status(message);
+      source.status(message);
       // While a run makes room for the next, the camera stays on.
       if (message.badge !== "STARTING") {
         const browser = message.kind === "browser" && message.badge !== "STOPPED";
@@ -69,19 +91,26 @@ export function mount(root) {
       list.put(message);
       plot.putEvent(message);
       dialog.put(message, state.run, state.startS);
+      highlight.put(message, state.run, state.nowS);
+      game.event(message);
     },
     forgotten({ numbers, spans }) {
       stage.forget(spans);
       list.forget(numbers);
       plot.forget(numbers, spans);
       dialog.forget(numbers);
+      highlight.clear();
     },
-    error: (message) => say(message.message),
+    error(message) {
+      say(message.message);
+      source.failed();
+    },
     confirm(message) {
       if (window.confirm(message.question)) socket.send({ do: message.do, sure: true });
     },
     closed: () => status.lost(),
   });
+  const source = new SourceChoice(ref, (command) => socket.send(command), say);
   const camera = new Camera(
     new URL("../camera", import.meta.url),
     ref("share"),
@@ -92,32 +121,35 @@ export function mount(root) {
   for (const button of root.querySelectorAll("[data-do]")) {
     button.addEventListener("click", () => socket.send({ do: button.dataset.do }));
   }
-  wireSource(ref, socket);
   wireChips(root, stage);
+  root.querySelector("[data-chip=replay]").addEventListener("click", () => {
+    if (!stage.shows("replay")) highlight.clear();
+  });
   wireTheme(ref("theme"));
+  ref("wide").addEventListener("click", () => toggleWide(root));
+  const press = (name) => () => root.querySelector(name).click();
+  new Help(root, ref("help-dialog"), ref("help"), {
+    " ": () => root.querySelector("[data-do=pause]:enabled, [data-do=start]:enabled")?.click(),
+    f: () => toggleWide(root),
+    m: press("[data-chip=mirror]"),
+    g: press("[data-ref=play-game]"),
+  });
   watchTheme(() => plot.draw());
   // While another tab is shown, that one has the picture; what happened comes with the return.
   watchVisible(root, (visible) => (visible ? socket.connect() : socket.close()));
 }
 
-function wireSource(ref, socket) {
-  const choice = ref("choice");
-  const address = ref("address");
-  const use = (source) => socket.send({ do: "switch", source });
-  choice.addEventListener("change", () => {
-    address.hidden = choice.value !== "other";
-    if (address.hidden) use(choice.value);
-    else address.focus();
-    if (address.hidden) choice.value = "";
-  });
-  const rotate = ref("rotate");
-  rotate.addEventListener("change", () =>
-    socket.send({ do: "rotate", rotate: Number(rotate.value) }),
-  );
-  ref("controls").addEventListener("submit", (submitted) => {
-    submitted.preventDefault();
-    if (address.value.trim()) use(address.value.trim());
-  });
+/** What the demo showed, and what of it was found. */
+function tallyWords(tally) {
+  if (!tally?.shown) return "";
+  const { shown, found, named, extra } = tally;
+  const besides = extra ? `, ${extra} where none was` : "";
+  return `demo: ${found} of ${shown} found, ${named} named right${besides}`;
+}
+
+function toggleWide(root) {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else root.requestFullscreen();
 }
 
 function wireChips(root, stage) {

@@ -1,14 +1,14 @@
 // Drawing over the picture, from the geometry of realtime/results/overlay.py: px of the frame in, CSS
 // px of the canvas out. Mirroring moves points, never text.
 
-import { heatColour, labelColour, title } from "./colours.js";
+import { heatColour, labelColour, percent, title } from "./colours.js";
 
 const GRID = 32;
-const HEAT_STEP_PX = 0.01;
+const HEAT_STEP = 0.01; // thresholds
 const heatCells = new OffscreenCanvas(GRID, GRID);
 
-/** `shows`: which chips are on. */
-export function drawOverlay(ctx, { header, parts }, shows, mirrored) {
+/** `shows`: which chips are on; `large`: the parts of the face in large movement. */
+export function drawOverlay(ctx, { header, parts }, shows, mirrored, large = []) {
   const { width, height } = ctx.canvas.getBoundingClientRect();
   const scale = width / header.width;
   const at = mirrored
@@ -22,6 +22,7 @@ export function drawOverlay(ctx, { header, parts }, shows, mirrored) {
     if (shows.landmarks && parts.landmarks) drawLandmarks(ctx, parts.landmarks, at);
     if (shows.regions) drawRegions(ctx, header.regions, at, scale);
     if (shows.label && header.event) drawLabel(ctx, header.event, outline, width);
+    else if (shows.label && large.length) drawLarge(ctx, large, outline, width);
   }
   if (shows.label) drawFlags(ctx, header, height);
 }
@@ -41,7 +42,7 @@ function drawHeat(ctx, header, heat, outline, scale, mirrored, width) {
   const cells = heatCells.getContext("2d");
   const image = cells.createImageData(GRID, GRID);
   new Uint8Array(heat).forEach((level, i) => {
-    const [r, g, b, alpha] = heatColour(level * HEAT_STEP_PX);
+    const [r, g, b, alpha] = heatColour(level * HEAT_STEP);
     image.data.set([r, g, b, alpha * inside(i % GRID) * inside(Math.floor(i / GRID))], 4 * i);
   });
   cells.putImageData(image, 0, 0);
@@ -103,12 +104,26 @@ function drawRegions(ctx, regions, at, scale) {
 
 /** The name over the forehead; under it a bar: how far the motion is over its threshold now. */
 function drawLabel(ctx, event, outline, right) {
+  const likely = event.probability === null ? "" : `  ${percent(event.probability)}`;
+  const name = event.kind === "macro" ? `${title(event.label)} (macro)` : title(event.label);
+  const text = event.state === "early" ? `${name}?${likely}` : `${name}${likely}`;
+  const dash = event.state === "early" ? [4, 3] : [];
+  const { x, y, width, height } = drawSign(ctx, text, outline, right, labelColour(event.label), dash);
+  const bar = (width - 28) * Math.min(1, event.strength / 3);
+  ctx.fillStyle = labelColour(event.label);
+  ctx.fillRect(x + 14, y + height - 6, bar, 2);
+}
+
+/** What moves far, while it does: a large expression has its name only when it is over. */
+function drawLarge(ctx, parts, outline, right) {
+  drawSign(ctx, `Large movement: ${parts.join(", ").toLowerCase()}`, outline, right, "#cbd5e1", [2, 3]);
+}
+
+/** A sign over the forehead; returns its rectangle. */
+function drawSign(ctx, text, outline, right, colour, dash) {
   const xs = outline.map(([x]) => x);
   const top = Math.min(...outline.map(([, y]) => y));
   const middle = (Math.min(...xs) + Math.max(...xs)) / 2;
-  const percent = event.probability === null ? "" : `  ${Math.round(100 * event.probability)} %`;
-  const name = event.kind === "macro" ? `${title(event.label)} (macro)` : title(event.label);
-  const text = event.state === "early" ? `${name}?${percent}` : `${name}${percent}`;
   ctx.font = `600 15px system-ui, sans-serif`;
   const width = ctx.measureText(text).width + 28;
   const height = 34;
@@ -119,17 +134,15 @@ function drawLabel(ctx, event, outline, right) {
   ctx.fillStyle = "rgb(15 23 42 / 0.82)";
   ctx.fill();
   ctx.lineWidth = 1.5;
-  ctx.setLineDash(event.state === "early" ? [4, 3] : []);
-  ctx.strokeStyle = labelColour(event.label);
+  ctx.setLineDash(dash);
+  ctx.strokeStyle = colour;
   ctx.stroke();
   ctx.setLineDash([]);
   ctx.fillStyle = "white";
   ctx.textAlign = "center";
   ctx.textBaseline = "middle";
   ctx.fillText(text, x + width / 2, y + height / 2 - 2);
-  const bar = (width - 28) * Math.min(1, event.strength / 3);
-  ctx.fillStyle = labelColour(event.label);
-  ctx.fillRect(x + 14, y + height - 6, bar, 2);
+  return { x, y, width, height };
 }
 
 const FLAG_WORDS = { blink: "blink", head: "head moves", light: "light changes", texture: "low contrast" };

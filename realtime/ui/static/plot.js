@@ -1,6 +1,7 @@
 // The scrolling plot: per lane (brows, eyes, nose, mouth) how far each region's motion stands over
 // its threshold, with the expressions marked above, and what was rejected, with its reason, below
-// them. It moves with the frames: a pause holds it.
+// them. Under each lane a strip shows the motion itself, in px, whatever the threshold. It moves
+// with the frames: a pause holds it.
 
 import {
   GUTTER_PX, clipped, drawLaneLine, drawLaneLines, fitted, laneY, readColours, stroke, write,
@@ -13,7 +14,9 @@ const SHOWN_NARROW_S = 6;
 const TOP_PX = 42; // the strip in which expressions are marked…
 const MARKS_PX = 30; // …and above it what was rejected
 const BOTTOM_PX = 18;
-const SMALL = "11px system-ui, sans-serif";
+const SMALL = "12px system-ui, sans-serif";
+const STRIP_PX = 5; // height of a lane's strip of activity…
+const STRIP_FULL = 3; // …and the motion, crop px, that fills it with colour
 const GAP_S = 0.5; // without a sample for longer, the line is broken
 
 export class Plot {
@@ -114,7 +117,7 @@ export class Plot {
     this.#drawRejected(frame);
     const laneHeight = (height - TOP_PX - BOTTOM_PX) / Math.max(1, this.#lanes.length);
     this.#lanes.forEach((lane, i) => {
-      this.#drawLane(frame, lane, TOP_PX + (i + 1) * laneHeight, laneHeight - 8);
+      this.#drawLane(frame, lane, TOP_PX + (i + 1) * laneHeight - STRIP_PX - 3, laneHeight - STRIP_PX - 9);
     });
     if (this.#pointerX !== null) this.#drawPointer(frame, laneHeight);
   }
@@ -178,7 +181,7 @@ export class Plot {
     const y = MARKS_PX + 5;
     clipped(ctx, GUTTER_PX, 0, width - GUTTER_PX, TOP_PX, () => {
       ctx.fillStyle = ctx.strokeStyle = this.#colours.quiet;
-      ctx.font = "10px system-ui, sans-serif";
+      ctx.font = "12px system-ui, sans-serif";
       let free = width;
       for (const { onset, apex, end, reason } of this.#rejected.toReversed()) {
         const [from, to, at] = [x(onset), x(end), x(apex)];
@@ -193,10 +196,11 @@ export class Plot {
   }
 
   #drawLane({ ctx, width, x, perS }, { name, members }, base, height) {
-    write(ctx, name, 0, base - 4, { font: "500 12px system-ui, sans-serif", fillStyle: this.#colours.text });
+    const { text, accent, quiet } = this.#colours;
+    write(ctx, name, 0, base - 12, { font: "500 12px system-ui, sans-serif", fillStyle: text });
+    write(ctx, this.#thresholdWords(members), 0, base + 3, { font: SMALL, fillStyle: quiet });
     drawLaneLines(ctx, width, base, height, this.#colours);
     const y = (over) => laneY(over, base, height);
-    const { text, accent } = this.#colours;
     clipped(ctx, GUTTER_PX, base - height - 8, width - GUTTER_PX, height + 8, () => {
       for (const columns of this.#runs(members, x, width, perS)) {
         ctx.globalAlpha = 0.35;
@@ -214,6 +218,27 @@ export class Plot {
         });
       }
     });
+    clipped(ctx, GUTTER_PX, base + 3, width - GUTTER_PX, STRIP_PX, () => {
+      this.#drawStrip(ctx, this.#runs(members, x, width, perS), base + 3);
+    });
+  }
+
+  /** The lane's lowest threshold now, in px of the crop. */
+  #thresholdWords(members) {
+    const now = this.#rows.at(-1)?.threshold ?? [];
+    const limits = members.map((i) => now[i]).filter((px) => typeof px === "number");
+    return limits.length ? `≥ ${Math.min(...limits).toFixed(1)} px` : "";
+  }
+
+  #drawStrip(ctx, runs, top) {
+    ctx.fillStyle = this.#colours.accent;
+    for (const columns of runs) {
+      columns.forEach(({ x, px }, i) => {
+        ctx.globalAlpha = 0.06 + 0.94 * Math.min(1, px / STRIP_FULL);
+        ctx.fillRect(x, top, Math.max(1, (columns[i + 1]?.x ?? x + 1) - x), STRIP_PX);
+      });
+    }
+    ctx.globalAlpha = 1;
   }
 
   /** The visible samples, split where frames are missing. Samples in one px column become one, their
@@ -226,13 +251,15 @@ export class Plot {
       if (t < oldest) continue;
       const at = Math.round(x(t));
       const each = members.map((i) => (threshold[i] ? (strength[i] ?? 0) / threshold[i] : 0));
+      const px = Math.max(...members.map((i) => strength[i] ?? 0));
       if (last?.x === at) last.each = last.each.map((value, i) => Math.max(value, each[i]));
       else {
         const apart = last === null || t - last.t > GAP_S;
-        last = { x: at, each };
+        last = { x: at, each, px };
         if (apart) runs.push([last]);
         else runs.at(-1).push(last);
       }
+      last.px = Math.max(last.px, px);
       last.top = Math.max(...last.each);
       last.t = t;
     }

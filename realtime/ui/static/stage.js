@@ -1,31 +1,45 @@
 // The picture and what is drawn over it: two canvases, painted in the same animation frame.
 
 import { fitted } from "./canvas.js";
+import { Magnifier } from "./magnify.js";
 import { drawOverlay } from "./overlay.js";
 
+const LARGE_S = 0.4; // a movement that pauses for less goes on
 const STORED = "fmanet-chips";
-const DEFAULTS = { outline: true, regions: true, heat: true, label: true, landmarks: false };
+const DEFAULTS = { outline: true, regions: true, heat: true, label: true, landmarks: false, magnify: false };
+const STILL = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 export class Stage extends EventTarget {
   #box;
   #picture;
   #overlay;
   #empty;
+  #magnifier = null; // where the tab has a canvas for it
   #shown = null; // the frame on screen
   #waiting = null; // the frame to paint next
   #run = 0; // counts the calls of clear()
-  #chips = { ...DEFAULTS, ...JSON.parse(localStorage.getItem(STORED) ?? "{}") };
+  #chips = { ...DEFAULTS, replay: !STILL, ...JSON.parse(localStorage.getItem(STORED) ?? "{}") };
   #ownFace = false;
   #forgotten = [];
+  #lanes = []; // of each region
+  #large = new Map(); // lane → when it last moved far, s of the source
 
-  /** `ref(name)`: the elements `picture`, `frame`, `overlay` and `empty`. */
+  /** `ref(name)`: the elements `picture`, `frame`, `overlay` and `empty`, and `magnified` if there
+   * is one. */
   constructor(ref) {
     super();
     this.#box = ref("picture");
     this.#picture = ref("frame");
     this.#overlay = ref("overlay");
     this.#empty = ref("empty");
+    const magnified = ref("magnified");
+    if (magnified) this.#magnifier = new Magnifier(magnified);
     new ResizeObserver(() => this.#redraw()).observe(this.#box);
+  }
+
+  /** `regions`: as the server describes them. */
+  setRegions(regions) {
+    this.#lanes = regions.map(({ lane }) => lane);
   }
 
   /** Decode and paint a frame, with `also` in the same animation frame. Resolves to true once it
@@ -63,7 +77,7 @@ export class Stage extends EventTarget {
   /** Draw the overlay again: a chip or the size has changed. */
   #redraw() {
     const ctx = this.#shown && fitted(this.#overlay);
-    if (ctx) drawOverlay(ctx, this.#shown, this.#chips, this.#mirrored);
+    if (ctx) drawOverlay(ctx, this.#shown, this.#chips, this.#mirrored, [...this.#large.keys()]);
   }
 
   /** Another run begins: nothing of the last one stays on screen. */
@@ -72,6 +86,8 @@ export class Stage extends EventTarget {
     this.#waiting?.skip();
     this.#shown = null;
     this.#forgotten = [];
+    this.#large.clear();
+    this.#magnifier?.clear();
     delete this.#box.dataset.index;
     for (const canvas of [this.#picture, this.#overlay]) {
       canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
@@ -86,6 +102,16 @@ export class Stage extends EventTarget {
     if (!this.#shown || !this.#isForgotten(this.#shown)) return;
     this.clear();
     this.#forgotten = spans;
+  }
+
+  #noteLarge({ time_s: timeS, regions }) {
+    regions.forEach(({ large }, i) => {
+      if (large && this.#lanes[i]) this.#large.set(this.#lanes[i], timeS);
+    });
+    for (const [lane, atS] of this.#large) {
+      if (Math.abs(timeS - atS) > LARGE_S) this.#large.delete(lane);
+    }
+    this.#box.dataset.large = [...this.#large.keys()].join(" ");
   }
 
   #isForgotten({ header }) {
@@ -106,6 +132,7 @@ export class Stage extends EventTarget {
   toggle(chip) {
     this.#chips[chip] = !this.shows(chip);
     localStorage.setItem(STORED, JSON.stringify(this.#chips));
+    if (!this.#chips.magnify) this.#magnifier?.clear();
     this.#mirror();
   }
 
@@ -126,8 +153,10 @@ export class Stage extends EventTarget {
       this.#box.closest(".fl").style.setProperty("--ratio", `${header.width / header.height}`);
     }
     this.#picture.getContext("2d").drawImage(bitmap, 0, 0);
+    if (this.#chips.magnify) this.#magnifier?.draw(bitmap, header, frame.parts.field);
     bitmap.close();
     this.#shown = frame;
+    this.#noteLarge(header);
     this.#empty.hidden = true;
     this.#box.dataset.index = header.index;
     this.#box.dataset.event = header.event?.state ?? "";

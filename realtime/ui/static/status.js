@@ -13,7 +13,7 @@ export class StatusLine {
     this.#badge(status.badge);
     const source = this.#ref("source");
     source.textContent = status.message || status.source;
-    source.title = status.source;
+    source.title = source.textContent;
     source.classList.toggle("fl-warn", Boolean(status.message));
     const running = status.state === "running";
     this.#enable("start", !running && status.state !== "starting");

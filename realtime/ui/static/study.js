@@ -203,7 +203,7 @@ class StudyTab extends Tab {
         make(
           "li",
           { "data-check": item, "data-good": good ? "yes" : "no" },
-          make("i", { "aria-label": good ? "passed" : "failed" }),
+          make("i", { role: "img", "aria-label": good ? "passed" : "failed" }),
           make("b", {}, item),
           make("span", {}, ...linkTabs(text)),
         ),
