@@ -47,17 +47,21 @@ def decode_picture(data: bytes, low: LowBits | None = None) -> ImageU8 | None:
     """
     if not data or (is_jpeg(data) and not _jpeg_is_whole(data)):
         return None
+    # OpenCV swaps the channels of a JPEG on the way; of a TIFF of 16 bits it does so wrongly.
+    straight = is_jpeg(data)
+    flags = cv2.IMREAD_COLOR_RGB if straight else cv2.IMREAD_COLOR
     try:
-        flags = cv2.IMREAD_COLOR_RGB | (0 if low is None else cv2.IMREAD_ANYDEPTH)
-        rgb = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        depth = 0 if low is None else cv2.IMREAD_ANYDEPTH
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags | depth)
     except cv2.error:  # a size beyond OpenCV's limits
         return None
-    if rgb is None:
+    if image is None:
         return None
-    if low is not None and rgb.dtype == np.uint16:
-        return low.to_8_bit(rgb.astype(np.uint16, copy=False))
-    if rgb.dtype != np.uint8:  # floats
+    if low is not None and image.dtype == np.uint16:
+        image = low.to_8_bit(image.astype(np.uint16, copy=False))
+    elif image.dtype != np.uint8:  # floats
         return decode_picture(data)
+    rgb = image if straight else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     return rgb.astype(np.uint8, copy=False)
 
 

@@ -271,7 +271,8 @@ class Spotter:
         while self._ended and now_s - self._ended[0].since_s >= PATIENCE_S - self._period_s / 2:
             first = self._ended.pop(0)
             if self._moves_on(first):
-                yield _reject(first.candidate, first.window, "movement continued")
+                number = first.candidate.number
+                yield SpotUpdate(number, "rejected", first.window, "movement continued")
             else:
                 yield self._emit(first)
 
@@ -304,7 +305,7 @@ class Spotter:
             if partner.candidate.announced:
                 candidate, partner = partner.candidate, first
         if any(_same(earlier, window) for earlier in self._emitted):
-            return _reject(candidate, window, "part of the last expression")
+            return SpotUpdate(candidate.number, "rejected", window, "part of the last expression")
         self._emitted.append(window)
         self._whole.skip(
             window.onset.time_s, window.offset.time_s if window.offset else window.apex.time_s
