@@ -265,9 +265,7 @@ def test_it_is_told_whether_a_coder_was_blind(session: Session) -> None:
     assert [bool(parse_step(line)) for line in lines] == [False, True]
     short, methods = told("C1")
     assert short == "blind"
-    assert (
-        "without seeing its labels, probabilities, scores or measured motion, only when" in methods
-    )
+    assert "labels, probabilities, scores and measured motion hidden, knowing only when" in methods
     add_edit(
         session,
         "C1",
@@ -278,7 +276,7 @@ def test_it_is_told_whether_a_coder_was_blind(session: Session) -> None:
     )
     short, methods = told("C1")
     assert short == "1 of 2 expressions blind"
-    assert "in 1 of 2 expressions, and seeing them in the others: 1 accepted" in methods
+    assert "hidden in 1 of 2 expressions, and shown in the others: 1 accepted" in methods
     judged(session, "C1", "fear")
     assert told("C1")[0] == "not blind"
     undo_edit(session, "C1")

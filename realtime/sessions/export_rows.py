@@ -36,8 +36,8 @@ EVENT_COLUMNS: dict[str, str] = {
     "question": "name of the question during which the expression began; empty if none",
     "coder": "code of the coder who reviewed the session; empty: nobody",
     "verdict": "the coder's verdict, accepted or added; empty if the coder gave none",
-    "blind": "yes: the coder coded this before seeing what the program found; no: after; empty if "
-    "the coder did not code it",
+    "blind": "yes: the coder coded this before ending blind coding, while the page hid what the "
+    "program found; no: after; empty if the coder did not code it",
 }
 """What each column holds. Columns `p_<label>` (probability of each class) follow."""
 

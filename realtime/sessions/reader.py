@@ -43,7 +43,7 @@ class Session:
     coded_units: frozenset[int] = frozenset()
     """Numbers of the events whose action units are the coder's, not the program's."""
     coded_blind: Mapping[int, str] = field(default_factory=dict)
-    """Whether the coder coded an event before seeing what the program found, `yes` or `no`, by its
+    """Whether the coder coded an event before ending blind coding, `yes` or `no`, by its
     number, for those that the coder edited."""
     clock_offsets: tuple[ClockOffset, ...] = ()
     """Offsets from the source's clock to the system's, in order of time; empty if unknown."""
