@@ -65,6 +65,9 @@ def main() -> None:
                 rows.writerow({name: format_cell(facts.get(name)) for name in SESSION_COLUMNS})
         with _create(report) as file:
             file.write(make_study_report(sessions, left_out))
+        for facts in (*(session.facts for session in sessions), *left_out):
+            if "session" in facts:  # else it could not be read
+                _note(facts, [table, report], shared=True)
     except OSError as error:
         raise InputError(f"--out {out} cannot be written: {error.strerror}") from None
     for row in left_out:
@@ -122,9 +125,13 @@ def _write_data_set(out: Path, sessions: Sequence[StudySession]) -> None:
     finally:
         shutil.rmtree(partial_, ignore_errors=True)
     for session, file in zip(sessions, files, strict=True):
-        path = Path(session.facts["path"])
-        if path.is_dir():
-            note_copies(SessionFolder(path), [out / file])
+        _note(session.facts, [out / file])
+
+
+def _note(facts: dict[str, Any], files: list[Path], *, shared: bool = False) -> None:
+    path = Path(facts["path"])
+    if path.is_dir():  # else it is an analysis
+        note_copies(SessionFolder(path), files, shared=shared)
 
 
 def _create(path: Path) -> Any:

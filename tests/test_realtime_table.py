@@ -20,6 +20,7 @@ from realtime.review.rates import Rate, measure_rates
 from realtime.review.study_rates import FEWEST_PEOPLE, measure_study_rates
 from realtime.review.study_sessions import StudySession, read_study_session
 from realtime.sessions.export_rows import event_rows
+from realtime.sessions.exported_copies import forget_copies, known_copies
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.reader import open_session
 
@@ -89,8 +90,12 @@ def test_every_session_is_in_the_table_or_is_left_out_with_why(
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
     # Whoever forgets something in the session later is told of the table.
-    copies = SessionFolder(study / "P08").copies.read_text("utf-8")
-    assert str(next((out / "P08").iterdir())) in copies
+    own = next((out / "P08").iterdir())
+    others = {out.with_name("study-sessions.csv"), out.with_name("study-report.html")}
+    assert set(known_copies(SessionFolder(study / "again"))) == others  # its row says why
+    assert set(known_copies(SessionFolder(study / "P08"))) == {own, *others}
+    copies = forget_copies(SessionFolder(study / "P08"))
+    assert (copies.deleted, set(copies.left)) == ((), {own, *others})  # others are in them, too
 
 
 def test_processes_read_the_same(
