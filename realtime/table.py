@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from model.cli import Parser, exit_code, program
 from model.errors import InputError
+from model.files import require_new
 from model.parallel import Workers, add_jobs, check_workers, map_jobs
 from realtime.export.csv_parquet import ExportRows, format_cell, write_parquet_table
 from realtime.review.coding import check_coder
@@ -50,8 +51,7 @@ def main() -> None:
     table = out.with_name(f"{out.stem}-sessions.csv")
     report = out.with_name(f"{out.stem}-report.html")
     for path in (out, table, report):
-        if path.exists():
-            raise InputError(f"{path} exists, and results are never overwritten: another --out")
+        require_new(path)
     sessions, left_out = _read(find_sessions(options.folders), options.coder, options.workers)
     if not sessions:
         raise InputError(f"all {len(left_out)} sessions are left out: {left_out[0]['left_out']}")

@@ -23,13 +23,12 @@ from realtime.sessions.coder_edits import (
     read_history,
 )
 from realtime.sessions.folder import SessionFolder, delete_files
-from realtime.sessions.ledger import LedgerLine, count_fates, merge_lines, parse_line
+from realtime.sessions.ledger import REDACTED, LedgerLine, count_fates, merge_lines, parse_line
 from realtime.sessions.markers import Marker, format_marker, parse_marker
 from realtime.sessions.reader import open_session
 from realtime.sessions.video_cut import copy_without
 from realtime.stream.clock import monotonic_s
 
-REDACTED = "redacted on request"
 ROUNDED_MS = 1
 """Times in a video are rounded to this."""
 SOUND_BEFORE_S = 5.0
