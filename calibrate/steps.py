@@ -10,6 +10,7 @@ from model.records import Step
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.perception.spotting_steps import Perception
+from realtime.sessions.ledger import PIPELINE_BEHIND
 from realtime.sources import Source, SourceInfo, open_source
 
 START_UP_S = 10.0
@@ -68,4 +69,4 @@ def feed_steps(
                 break
         else:
             raise SourceError(f"{config.source} delivered too little in {seconds + START_UP_S:g} s")
-        return session.snapshot().dropped.get("pipeline behind", 0)
+        return session.snapshot().dropped.get(PIPELINE_BEHIND, 0)

@@ -35,9 +35,7 @@ def write_whole(path: Path, content: bytes | memoryview, *, private: bool = Fals
 def require_new(path: Path) -> Path:
     """Return `path`. Raises `InputError` if it exists: nothing is overwritten."""
     if path.exists():
-        raise InputError(
-            f"{path} exists, and results are never overwritten: give another --out, or move it"
-        )
+        raise InputError(f"{path} exists, and results are never overwritten: give another name")
     return path
 
 

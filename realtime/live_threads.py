@@ -23,6 +23,7 @@ from realtime.recording.recorder_thread import END_OF_SOURCE, open_recording
 from realtime.results.clip_packing import ClipPacker
 from realtime.results.clips import Clips
 from realtime.results.results import Results
+from realtime.sessions.ledger import PIPELINE_BEHIND, RECORDER_FIRST
 from realtime.sources import Source
 from realtime.sources.pacing import pace
 from realtime.stream.clock import monotonic_s
@@ -50,8 +51,7 @@ WRITE_S = 60.0
 forgotten."""
 CLASSIFY_BACKLOG = 8
 
-BEHIND, STOPPED = "pipeline behind", "stopped"
-RECORDER_FIRST, FAILED = "recorder first", "analysis failed"
+STOPPED, FAILED = "stopped", "analysis failed"
 NOT_BEGUN = "it could not begin"
 
 
@@ -287,13 +287,13 @@ class Run:
         catching_up = False
         promised: Frame | None = None
         for frame, missed in follower:
-            self._leave_out(BEHIND, missed, follower.missed)
+            self._leave_out(PIPELINE_BEHIND, missed, follower.missed)
             newest = self.ring.latest() or frame
             # Compare with the newest frame, not the clock: if the source is late, skip nothing.
             behind = newest.received_s - frame.received_s > MAX_LAG_S
             catching_up = (catching_up or behind) and frame is not newest
             self._waiting = self._must_wait()
-            cause = BEHIND if catching_up else ""
+            cause = PIPELINE_BEHIND if catching_up else ""
             cause = RECORDER_FIRST if self._waiting else cause
             if self._abandoned.is_set():
                 cause, promised = STOPPED, None  # the face that was found ahead is not needed

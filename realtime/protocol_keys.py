@@ -97,6 +97,8 @@ class Keys:
 
     def ask(self, name: str, at_s: float | None = None) -> Marked:
         """Start the question `name`, or end it if it is open; see `press`."""
+        if name not in (question.name for question in self._protocol.questions):
+            raise InputError(f"question {name!r}: the protocol has no such question")
         ends = self.open_question == name
         kind: MarkerKind = "question_end" if ends else "question_start"
         marked_s = self._session.mark(name, kind=kind, at_s=at_s)

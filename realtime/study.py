@@ -169,8 +169,6 @@ class Study:
 
     def ask(self, name: str, at_s: float | None) -> None:
         """Start the question `name`, or end it if it is open; see `press`."""
-        if name not in (question.name for question in self._protocol.questions):
-            raise InputError(f"question {name!r}: the protocol has no such question")
         self._show(*self._keys.ask(name, at_s))
 
     def note(self, text: str, at_s: float | None) -> None:

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from model.cli import Parser, exit_code, program
 from model.errors import InputError
+from model.files import require_new
 from model.parallel import Workers, add_jobs, check_workers, map_jobs
 from realtime.export.csv_parquet import ExportRows, format_cell, write_parquet_table
 from realtime.review.coding import check_coder
@@ -50,8 +51,7 @@ def main() -> None:
     table = out.with_name(f"{out.stem}-sessions.csv")
     report = out.with_name(f"{out.stem}-report.html")
     for path in (out, table, report):
-        if path.exists():
-            raise InputError(f"{path} exists, and results are never overwritten: another --out")
+        require_new(path)
     sessions, left_out = _read(find_sessions(options.folders), options.coder, options.workers)
     if not sessions:
         raise InputError(f"all {len(left_out)} sessions are left out: {left_out[0]['left_out']}")
@@ -65,6 +65,9 @@ def main() -> None:
                 rows.writerow({name: format_cell(facts.get(name)) for name in SESSION_COLUMNS})
         with _create(report) as file:
             file.write(make_study_report(sessions, left_out))
+        for facts in (*(session.facts for session in sessions), *left_out):
+            if "session" in facts:  # else it could not be read
+                _note(facts, [table, report], shared=True)
     except OSError as error:
         raise InputError(f"--out {out} cannot be written: {error.strerror}") from None
     for row in left_out:
@@ -122,9 +125,13 @@ def _write_data_set(out: Path, sessions: Sequence[StudySession]) -> None:
     finally:
         shutil.rmtree(partial_, ignore_errors=True)
     for session, file in zip(sessions, files, strict=True):
-        path = Path(session.facts["path"])
-        if path.is_dir():
-            note_copies(SessionFolder(path), [out / file])
+        _note(session.facts, [out / file])
+
+
+def _note(facts: dict[str, Any], files: list[Path], *, shared: bool = False) -> None:
+    path = Path(facts["path"])
+    if path.is_dir():  # else it is an analysis
+        note_copies(SessionFolder(path), files, shared=shared)
 
 
 def _create(path: Path) -> Any:

@@ -332,6 +332,18 @@ def test_bids_has_onset_and_duration_first_and_describes_its_columns(
     assert readme.read_text("utf-8")
 
 
+def test_a_frame_rate_that_nobody_knows_is_not_in_the_json(tmp_path: Path) -> None:
+    made = recorder(tmp_path / "P07")
+    for index in range(0, 20, 2):  # no two frames follow each other
+        made.write(frame(index))
+    made.close("end")
+    _, described, *_ = export(open_session(tmp_path / "P07"), "bids", tmp_path / "out")
+    assert "NaN" not in described.read_text("utf-8")
+    recording = json.loads(described.read_text("utf-8"))["Recording"]
+    assert "VideoCodec" in recording
+    assert "FrameRate" not in recording
+
+
 def test_boris_gets_the_five_columns_that_it_pastes(session: Session, tmp_path: Path) -> None:
     (path,) = export(session, "boris", tmp_path)
     rows = [line.split("\t") for line in path.read_text("utf-8").splitlines()]

@@ -15,8 +15,9 @@ from model.errors import CheckpointError, InputError, SourceError
 from model.records import Event, Frame, Stamp, Step
 from realtime.config import LiveConfig
 from realtime.live import LiveSession
-from realtime.live_threads import BEHIND, StillAliveError
+from realtime.live_threads import StillAliveError
 from realtime.perception.pipeline import PipelineConfig, open_pipeline
+from realtime.sessions.ledger import PIPELINE_BEHIND
 from realtime.sources import SOURCES, SourceInfo, SourceOptions, SourceStatus
 from realtime.stream.clock import monotonic_s
 
@@ -195,7 +196,7 @@ def test_a_slow_viewer_of_the_steps_loses_frames_and_is_told(untrained: Path) ->
     snapshot = session.snapshot()
     assert snapshot.captured == 90
     assert snapshot.analysed == 2, "the first frame, then the newest: one long gap"
-    assert dict(snapshot.dropped) == {BEHIND: 88, "lost in the cable": 2}
+    assert dict(snapshot.dropped) == {PIPELINE_BEHIND: 88, "lost in the cable": 2}
 
 
 def test_a_paused_file_waits_where_it_is(untrained: Path) -> None:

@@ -185,6 +185,21 @@ def test_a_question_is_answered_until_its_end_is_forgotten(live: LiveSession) ->
     assert (last["name"], Path(last["folder"]).name) == ("P07", "P07")
 
 
+def test_questions_are_those_of_the_recording_when_another_page_changes_the_protocol(
+    live: LiveSession,
+) -> None:
+    study = Study(live, lambda: None)
+    study.fill_in(Draft("P07", "analysis", pictures=True))
+    study.take_protocol(PROTOCOL)
+    study.start()
+    recorded(live, 2)
+    study.take_protocol('[[questions]]\nname = "z9"\ntext = "For the next person?"\n')
+    study.ask("q1", None)
+    with pytest.raises(InputError, match="'z9': the protocol has no such question"):
+        study.ask("z9", None)
+    assert study.state()["protocol"]["open"] == "q1"
+
+
 def test_a_protocol_is_written_saved_and_chosen(live: LiveSession, tmp_path: Path) -> None:
     study = Study(live, lambda: None)
     assert study.state()["protocol_file"] == ""

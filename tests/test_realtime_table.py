@@ -20,6 +20,7 @@ from realtime.review.rates import Rate, measure_rates
 from realtime.review.study_rates import FEWEST_PEOPLE, measure_study_rates
 from realtime.review.study_sessions import StudySession, read_study_session
 from realtime.sessions.export_rows import event_rows
+from realtime.sessions.exported_copies import forget_copies, known_copies
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.reader import open_session
 
@@ -89,8 +90,12 @@ def test_every_session_is_in_the_table_or_is_left_out_with_why(
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
     # Whoever forgets something in the session later is told of the table.
-    copies = SessionFolder(study / "P08").copies.read_text("utf-8")
-    assert str(next((out / "P08").iterdir())) in copies
+    own = next((out / "P08").iterdir())
+    others = {out.with_name("study-sessions.csv"), out.with_name("study-report.html")}
+    assert set(known_copies(SessionFolder(study / "again"))) == others  # its row says why
+    assert set(known_copies(SessionFolder(study / "P08"))) == {own, *others}
+    copies = forget_copies(SessionFolder(study / "P08"))
+    assert (copies.deleted, set(copies.left)) == ((), {own, *others})  # others are in them, too
 
 
 def test_processes_read_the_same(
@@ -148,7 +153,9 @@ def test_an_analysis_is_a_session_without_questions(tmp_path: Path) -> None:
         "p_negative,p_positive,action_units,p_AU4\n"
         "1.0,1.1,1.25,30,33,38,0,micro,positive,0.25,0.75,AU12,0.1\n"
     )
-    (tmp_path / "clip.motion.csv").write_text("time_s,track\n0.0,0\n0.5,\n30.0,0\n")
+    (tmp_path / "clip.motion.csv").write_text(
+        "index,time_s,track\n0,0.0,0\n1,0.5,\n31,15.5,0\n60,30.0,0\n"
+    )
     record = tmp_path / "clip.analysis.json"
     document = {"frames": 3, "dropped": {}, "unusable": {"damaged": 2}, "failure": ""}
     record.write_text(json.dumps(document))
@@ -161,7 +168,8 @@ def test_an_analysis_is_a_session_without_questions(tmp_path: Path) -> None:
     assert (row["probability"], row["p_negative"], row["track"]) == (0.75, 0.25, 0)
     assert (row["action_units"], row["action_units_by"], row["blind"]) == ("AU12", "program", "")
     assert session.facts["lost"] == 2
-    assert session.facts["face"] == pytest.approx(2 / 3)
+    assert session.facts["face"] == pytest.approx(3 / 4)
+    assert session.facts["fps"] == pytest.approx(2)  # as of a session: a gap does not lower it
     assert session.rates["whole session"]["micro"] == Rate(1, 30.0)
 
 

@@ -1,7 +1,10 @@
 """Protocols that are typed into a form: what is wrong stands at its field, and the file is new."""
 
+import errno
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -54,6 +57,42 @@ def test_no_protocol_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"the protocol cannot be saved in .*file"):
         save_protocol(nameless, tmp_path / "file")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_file_whose_name_is_no_text_is_not_listed(tmp_path: Path) -> None:
+    path = save_protocol(check_entries(INTERVIEW), tmp_path)
+    (tmp_path / os.fsdecode(b"x\xff.toml")).touch()
+    assert list_protocols(tmp_path) == [path.name]
+
+
+def test_a_full_disk_leaves_no_empty_protocol(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(handle: int, *_: Any) -> Any:
+        os.close(handle)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fdopen", fill)
+    with pytest.raises(InputError, match=r"cannot be saved in .*: No space left on device"):
+        save_protocol(check_entries(INTERVIEW), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_two_pages_that_save_at_once_neither_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "interview-a.toml"
+    opens = os.open
+
+    def be_late(path: Path, *options: Any) -> int:
+        if not other.exists():
+            other.write_text("the other page's")
+        return opens(path, *options)
+
+    monkeypatch.setattr(os, "open", be_late)
+    assert save_protocol(check_entries(INTERVIEW), tmp_path).name == "interview-a-2.toml"
+    assert other.read_text() == "the other page's"
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from realtime.sessions.line_file import read_lines
 from realtime.sessions.markers import Marker, parse_marker
 from realtime.sessions.reader import open_session
 from realtime.sessions.recover import recover
+from realtime.sessions.redact import redact
 from realtime.sessions.session_source import SessionSource
 from realtime.sessions.video_cut import copy_without, read_pts
 from realtime.sources import SourceOptions
@@ -139,7 +140,25 @@ def test_the_loss_of_power_takes_no_file(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
 def test_only_its_owner_looks_into_a_session(tmp_path: Path) -> None:
-    assert create_folder(tmp_path / "s").path.stat().st_mode & 0o777 == 0o700
+    mask = os.umask(0o022)
+    try:
+        made = recorder(tmp_path / "s")
+        for index in range(12):
+            made.write(frame(index))
+        made.close("end")
+        folder = SessionFolder(tmp_path / "s")
+        written = {path: path.stat().st_mode & 0o777 for path in folder.path.iterdir()}
+        assert {folder.video(1), folder.frames, folder.document} < set(written)
+        assert set(written.values()) == {0o600}
+        for path in written:  # as versions before this one made them
+            path.chmod(0o644)
+        redact(folder, frame(3).stamp.time_s, frame(5).stamp.time_s)
+        rewritten = (folder.video(1), folder.frames, folder.motion, folder.events, folder.markers)
+        assert {path.stat().st_mode & 0o777 for path in rewritten} == {0o600}
+        assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(mask)
+    assert folder.path.stat().st_mode & 0o777 == 0o700
 
 
 def test_another_size_begins_another_part(tmp_path: Path) -> None:

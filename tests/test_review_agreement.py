@@ -82,7 +82,7 @@ def test_an_interval_covers_what_drawing_again_gives() -> None:
     assert math.isnan(few.over_questions[0])
     assert math.isnan(measure_kappa(pairs, alike, over_events=False).over_events[0])
     assert str(few).startswith("0.40, fair; 95 % ")
-    assert str(few).endswith("over events, too few questions: slight to substantial")
+    assert str(few).endswith("over events, too few questions that differ: slight to substantial")
     assert str(measure_kappa([(1, 1), (2, 2)] * 9, [0] * 18)) == (
         "1.00, almost perfect; no interval: all agree"
     )
@@ -91,6 +91,15 @@ def test_an_interval_covers_what_drawing_again_gives() -> None:
         "0.00, whatever the other does: one coder uses one category only"
     )
     assert str(measure_kappa([(1, 2)] * 4, [0] * 4)).startswith("too few: 4, at least 5")
+
+
+def test_an_interval_is_unknown_if_many_draws_have_no_kappa() -> None:
+    # All of the second category lie in one of ten questions, which a third of the draws leave out.
+    pairs = [("macro", "macro")] * 45 + [("micro", "micro")] * 4 + [("micro", "macro")]
+    found = measure_kappa(pairs, [number // 5 for number in range(50)])
+    assert not math.isnan(found.over_events[0])
+    assert math.isnan(found.over_questions[0])
+    assert "over events, too few questions that differ: " in str(found)
 
 
 def test_kappa_is_named_as_by_landis_and_koch() -> None:

@@ -117,6 +117,24 @@ def test_a_redaction_never_makes_an_undo_take_back_another_edit(session: Session
     assert [e.label for e in list_expressions(after, "C1")] == ["x"]
 
 
+def test_a_redaction_makes_no_coder_blind_again(session: Session) -> None:
+    edit = judged(session, "C1", "anger", note="secret")
+    seeing = replace(edit, blind=False, utc="2026-01-01T00:00:00+00:00")  # an earlier version's
+    session.folder.edits("C1").write_text(format_edit(seeing) + "\n")
+    judged(session, "C2", "anger")
+    redact_span(session.folder.path, 1.0, 9.0)
+    after = open_session(session.folder.path)
+    history = read_coder(after.folder, "C1")
+    assert (history.edits, history.sees_program, history.done_utc) == ((), True, seeing.utc)
+    assert "secret" not in after.folder.edits("C1").read_text()
+    assert not read_coder(after.folder, "C2").sees_program
+    lines = after.folder.edits("C1").read_text()
+    redact_span(session.folder.path, 1.0, 9.0)
+    assert after.folder.edits("C1").read_text() == lines
+    early = moments(after, 2, 4, 6)
+    assert not add_edit(after, "C1", None, verdict="open", moments=early, label="").blind
+
+
 def test_edits_of_earlier_versions_are_read_and_stay(session: Session) -> None:
     edit = judged(session, "C1", "positive")
     path = session.folder.edits("C1")
@@ -247,9 +265,7 @@ def test_it_is_told_whether_a_coder_was_blind(session: Session) -> None:
     assert [bool(parse_step(line)) for line in lines] == [False, True]
     short, methods = told("C1")
     assert short == "blind"
-    assert (
-        "without seeing its labels, probabilities, scores or measured motion, only when" in methods
-    )
+    assert "labels, probabilities, scores and measured motion hidden, knowing only when" in methods
     add_edit(
         session,
         "C1",
@@ -260,7 +276,7 @@ def test_it_is_told_whether_a_coder_was_blind(session: Session) -> None:
     )
     short, methods = told("C1")
     assert short == "1 of 2 expressions blind"
-    assert "in 1 of 2 expressions, and seeing them in the others: 1 accepted" in methods
+    assert "hidden in 1 of 2 expressions, and shown in the others: 1 accepted" in methods
     judged(session, "C1", "fear")
     assert told("C1")[0] == "not blind"
     undo_edit(session, "C1")
@@ -296,6 +312,13 @@ def test_labels_and_action_units_of_a_coder_are_kept(session: Session) -> None:
     judged(session, "C3", "anger")
     (row,) = event_rows(apply_edits(session, "C3"))
     assert (row["action_units"], row["action_units_by"]) == (program["action_units"], "program")
+    early = moments(session, 2, 4, 6)
+    for units, by in ((None, ""), (["AU4"], "coder")):  # the program knows nothing of what C3 adds
+        add_edit(
+            session, "C3", None, verdict="accepted", moments=early, label="fear", action_units=units
+        )
+        rows = {row["event"]: row for row in event_rows(apply_edits(session, "C3"))}
+        assert rows[min(rows)]["action_units_by"] == by
     for wrong in (["12"], ["AU12B"], ["AU0"], ["AU4", "AU4L"], ["=AU4"]):
         with pytest.raises(InputError, match="action unit"):
             judged(session, "C1", "anger", action_units=wrong)

@@ -34,8 +34,9 @@ from realtime.review.session_sound import (
     make_wav_header,
     open_sound,
 )
+from realtime.sessions.ledger import REDACTED
 from realtime.sessions.reader import Session, open_session
-from realtime.sessions.redact import REDACTED, redact_span
+from realtime.sessions.redact import redact_span
 from realtime.ui.review import build_review_routes
 from realtime.ui.sound_stream import AT_ONCE_BYTES
 

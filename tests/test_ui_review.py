@@ -202,6 +202,24 @@ def test_a_coder_is_blind_until_done(page: Page, tmp_path: Path) -> None:
 
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_whoever_looked_first_does_not_code_blind(page: Page, tmp_path: Path) -> None:
+    page.wait_for_selector(".fl-review[data-blind=yes]")
+    page.click(".fl-review [data-ref=done]")
+    page.wait_for_selector(".fl-review[data-blind=no]")
+    with page.expect_response("**/done"):
+        page.fill(".fl-review [data-ref=coder]", "C1")
+        page.locator(".fl-review [data-ref=coder]").blur()
+    page.wait_for_selector(".fl-review[data-blind=no]")
+    page.click(".fl-coding li button")
+    with page.expect_response("**/edit"):
+        page.select_option(".fl-review [data-ref=label]", "surprise")
+    session = open_session(tmp_path / "sessions" / "P07")
+    (coded,) = list_expressions(session, "C1")
+    assert (coded.label, coded.blind) == ("surprise", False)
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
 def test_a_session_that_was_cut_off_is_recovered_on_the_page(page: Page, tmp_path: Path) -> None:
     cut = tmp_path / "sessions" / "P08"
     shutil.copytree(tmp_path / "sessions" / "P07", cut)

@@ -156,8 +156,9 @@ def bootstrap(
 ) -> ConfidenceInterval:
     """Percentile interval (`LEVEL`) of `score` over subjects drawn with replacement. Clips of one
     face are not independent, so whole subjects are drawn (A. C. Davison, D. V. Hinkley: Bootstrap
-    methods and their application, 1997, section 3.8). Draws whose score is NaN are ignored. Raises
-    `InputError` without clips, or if the lengths differ.
+    methods and their application, 1997, section 3.8). Draws whose score is NaN are ignored; if
+    they are more than a tail of the interval, its ends are NaN. Raises `InputError` without clips,
+    or if the lengths differ.
     """
     return _interval(*_scores(truth, predicted, subjects, classes, score))
 
@@ -196,11 +197,11 @@ def _scores(
 
 
 def _interval(value: float, scores: NDArray[np.float64]) -> ConfidenceInterval:
-    scores = scores[np.isfinite(scores)]
-    if not scores.size:
-        return ConfidenceInterval(value, math.nan, math.nan)
+    known = scores[np.isfinite(scores)]
     tail = (1 - LEVEL) / 2
-    low, high = np.quantile(scores, [tail, 1 - tail])
+    if scores.size - known.size > tail * scores.size:  # the ends may lie anywhere
+        return ConfidenceInterval(value, math.nan, math.nan)
+    low, high = np.quantile(known, [tail, 1 - tail])
     return ConfidenceInterval(value, float(low), float(high))
 
 

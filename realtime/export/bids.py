@@ -7,6 +7,7 @@ video; unknown values are `n/a`.
 """
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def write_bids(session: Session, folder: Path) -> list[Path]:
     )
     lines = ["\t".join(BIDS_COLUMNS), *map("\t".join, cells)]
     table.write_text("\n".join(lines) + "\n", "utf-8", newline="\n")
-    columns.write_text(json.dumps(_description(session), indent=2) + "\n", "utf-8")
+    columns.write_text(_to_json(_description(session)), "utf-8")
     files = [table, columns]
     about: dict[str, Any] = {
         "Name": "FMANet Live sessions",
@@ -86,13 +87,16 @@ def write_bids(session: Session, folder: Path) -> list[Path]:
     }
     authors = session.document.get("protocol", {}).get("authors")
     about |= {"Authors": authors} if authors else {}
-    description = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
-    for name, content in (("dataset_description.json", description), ("README", README)):
+    for name, content in (("dataset_description.json", _to_json(about)), ("README", README)):
         path = folder / name
         if not any(folder.glob(f"{path.stem}*")):
             path.write_text(content, "utf-8", newline="\n")
             files.append(path)
     return files
+
+
+def _to_json(values: dict[str, Any]) -> str:
+    return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _rows(session: Session) -> Iterator[dict[str, Any]]:
@@ -155,7 +159,8 @@ def _recording(session: Session) -> dict[str, Any]:
     }
     if files and session.seconds:
         found["VideoCodec"] = session.document["video"]["codec"]  # by FFmpeg's name
-        found["FrameRate"] = round(session.fps, 3)
+        if not math.isnan(session.fps):
+            found["FrameRate"] = round(session.fps, 3)
     if audio is not None:
         found |= {
             "AudioCodec": audio["codec"],

@@ -114,12 +114,18 @@ def save_protocol(protocol: Protocol, folder: Path) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for stem in chain([name], (f"{name}-{number}" for number in count(2))):
             path = folder / (stem + ENDING)
-            if path.exists():
+            try:
+                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            except FileExistsError:
                 if path.is_file() and path.read_bytes() == text:
                     return path
                 continue
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as f:
-                f.write(text)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(text)
+            except OSError:  # half a protocol must not be there to choose
+                path.unlink()
+                raise
             return path
     except OSError as error:
         raise InputError(f"the protocol cannot be saved in {folder}: {error.strerror}") from None
@@ -127,8 +133,10 @@ def save_protocol(protocol: Protocol, folder: Path) -> Path:
 
 
 def list_protocols(folder: Path) -> list[str]:
-    """Return the names of the protocol files in `folder`."""
-    return sorted(path.name for path in folder.glob(f"*{ENDING}") if path.is_file())
+    """Return the names of the protocol files in `folder`; names that are not plain text, which no
+    page can send back, are left out."""
+    names = (path.name for path in folder.glob(f"*{ENDING}") if path.is_file())
+    return sorted(name for name in names if clean_line(name) == name)
 
 
 def _quote(text: str) -> str:

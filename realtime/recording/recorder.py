@@ -28,10 +28,10 @@ from realtime.results.event_tables import MOTION_COLUMNS, format_row, make_motio
 from realtime.sessions.audit import format_audit
 from realtime.sessions.clock_anchors import ANCHOR_S, SOURCE_TIME, take_anchor
 from realtime.sessions.folder import RESERVE_BYTES, SessionFolder, free_bytes, lock_session
-from realtime.sessions.ledger import LATE_S, LEDGER_HEADER, RECORDER_BEHIND, LedgerLine
+from realtime.sessions.ledger import LATE_S, LEDGER_HEADER, RECORDER_BEHIND, REDACTED, LedgerLine
 from realtime.sessions.line_file import LineFile
 from realtime.sessions.markers import Marker, format_marker
-from realtime.sessions.redact import REDACTED, redact, redact_marked
+from realtime.sessions.redact import redact, redact_marked
 from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import Percentiles
 

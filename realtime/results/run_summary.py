@@ -12,6 +12,7 @@ from platform import platform, python_version
 from typing import Any
 
 from model.errors import InputError
+from model.files import require_new
 from model.records import Event
 from model.synthetic import TrueExpression
 from realtime.config import LiveConfig
@@ -118,8 +119,7 @@ def check_new(path: Path) -> None:
     """Raise `InputError` unless a result can be written to `path`: it must not exist, because
     recorded files are never overwritten, and its folder must exist. Call it before the run, not
     after."""
-    if path.exists():
-        raise InputError(f"{path} exists, and results are never overwritten: give another name")
+    require_new(path)
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}")
     if not os.access(path.parent, os.W_OK):

@@ -1,4 +1,4 @@
-"""Blind coding: whether a coder judged before seeing what the program found.
+"""Blind coding: whether a coder judged while what the program found was hidden.
 
 A blind coder sees when the program found an expression, but no label, probability, score or motion,
 until the coder is done. Each edit says whether it was made blind.

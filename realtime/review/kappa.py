@@ -19,6 +19,7 @@ from model.metrics.recognition import Confusion, bootstrap, confusion
 FEWEST_PAIRS = 5
 """Kappa of fewer pairs says nothing. Nor does an interval over fewer questions."""
 
+_TOO_FEW = "too few questions that differ"
 _UNKNOWN = (math.nan, math.nan)
 _HIGHEST = (-0.01, 0.2, 0.4, 0.6, 0.8, 1.0)
 _WORDS = ("poor", "slight", "fair", "moderate", "substantial", "almost perfect")
@@ -31,7 +32,8 @@ class Kappa:
     value: float
     pairs: int
     over_events: tuple[float, float] = _UNKNOWN
-    """95 % interval, if pairs are drawn with replacement."""
+    """95 % interval, if pairs are drawn with replacement. Unknown, as for questions, if many draws
+    hold one category only."""
     over_questions: tuple[float, float] = _UNKNOWN
     """95 % interval, if whole questions are drawn: expressions of one answer may be alike."""
     one_sided: bool = False
@@ -49,12 +51,12 @@ class Kappa:
         intervals = {"events": self.over_events, "questions": self.over_questions}
         known = {name: ends for name, ends in intervals.items() if not math.isnan(ends[0])}
         if not known:
-            why = "all agree" if self.value == 1 else "too few questions"
+            why = "all agree" if self.value == 1 else _TOO_FEW
             return f"{text}; no interval: {why}"
         ends = [end for interval in known.values() for end in interval]
         words = list(dict.fromkeys(map(name_kappa, (min(ends), max(ends)))))
         spans = [f"{low:.2f} to {high:.2f} over {name}" for name, (low, high) in known.items()]
-        spans += ["too few questions"] if "questions" not in known else []
+        spans += [_TOO_FEW] if "questions" not in known else []
         return f"{text}; 95 % {', '.join(spans)}: {' to '.join(words)}"
 
 

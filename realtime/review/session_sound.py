@@ -26,9 +26,10 @@ from model.records import ArrayF32
 from realtime.recording.sound_track import SOUND_GAP_S
 from realtime.results.value_checks import as_seconds
 from realtime.sessions.crash_safe_video import SAMPLE_BYTES
+from realtime.sessions.ledger import REDACTED
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.reader import Session
-from realtime.sessions.redact import REDACTED, SOUND_BEFORE_S
+from realtime.sessions.redact import SOUND_BEFORE_S
 
 ArrayI16 = NDArray[np.int16]
 

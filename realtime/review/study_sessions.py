@@ -31,7 +31,7 @@ from realtime.sessions.export_rows import (
     name_session,
 )
 from realtime.sessions.folder import DOCUMENT
-from realtime.sessions.reader import Session, open_session
+from realtime.sessions.reader import Session, measure_intervals_ms, open_session
 
 RECORD = ".analysis.json"
 """How the name of an analysis' record ends."""
@@ -198,8 +198,8 @@ def _event_row(
 
 
 def _motion_table(path: Path | None) -> pa.Table:
-    """Return the columns `time_s` and `track` of a motion table; no rows if there is none."""
-    types = {"time_s": pa.float64(), "track": pa.int64()}
+    """Return `index`, `time_s` and `track` of a motion table; no rows if there is none."""
+    types = {"index": pa.int64(), "time_s": pa.float64(), "track": pa.int64()}
     if path is None or not path.exists() or path.stat().st_size == 0:
         return pa.schema(types).empty_table()
     try:
@@ -213,10 +213,9 @@ def _motion_table(path: Path | None) -> pa.Table:
 
 def _measure_motion(table: pa.Table) -> dict[str, float | None]:
     """Return rate and share of faces of a motion table; None if unknown."""
-    steps_s = pc.pairwise_diff(table["time_s"].combine_chunks()).drop_null()
-    median_s = pc.approximate_median(steps_s).as_py()
+    median_ms, _, _ = measure_intervals_ms(table["index"], table["time_s"])
     rows = table.num_rows
     return {
-        "fps": 1 / median_s if median_s else None,
+        "fps": 1000 / median_ms if median_ms > 0 else None,
         "face": (rows - table["track"].null_count) / rows if rows else None,
     }

@@ -50,7 +50,7 @@ class Edit:
     """Number of the edit, by which a step names it; unique in the coder's file. 0: made by a
     version that did not number them."""
     blind: bool = False
-    """Whether the coder had not seen the program's results when the edit was made."""
+    """Whether the coder had not ended blind coding when the edit was made."""
 
     @property
     def seconds(self) -> float:
@@ -84,7 +84,7 @@ class EditHistory:
     done_utc: str = ""
     """When the coder ended blind coding; empty: the coder did not."""
     sees_program: bool = False
-    """Whether the coder has seen the program's labels, probabilities and scores."""
+    """Whether the coder is shown the program's labels, probabilities and scores."""
     next_serial: int = 1
     lowest_number: int = 0
     """The lowest number of an expression, undone ones included; below 0: a coder added it."""

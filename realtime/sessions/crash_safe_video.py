@@ -111,13 +111,13 @@ class VideoWriter:
         sound_hz: int | None = None,
         rotate: int = 0,
     ) -> None:
-        """Create `path`, which must not exist. `width`, `height`: of the turned pictures, px.
-        `sound_hz`: rate of the sound; None: no sound. `rotate`: degrees clockwise by which players
-        must turn the original JPEGs. Raises `OSError` if the file cannot be created."""
+        """Create `path`, which must not exist; it is its owner's alone. `width`, `height`: of the
+        turned pictures, px. `sound_hz`: rate of the sound; None: no sound. `rotate`: degrees
+        clockwise by which players must turn the original JPEGs. Raises `OSError` if the file cannot
+        be created."""
         self.codec = codec
         packing = CODECS[codec]
-        if path.exists():
-            raise FileExistsError(f"{path} exists")
+        path.touch(mode=0o600, exist_ok=False)  # FFmpeg opens it later, and keeps the mode
         self.path = path
         self.size = (width, height)
         self._last_ms = -1

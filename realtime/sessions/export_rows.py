@@ -29,14 +29,15 @@ EVENT_COLUMNS: dict[str, str] = {
     "probability": "the network's probability of its likeliest class, 0 to 1",
     "action_units": EVENT_DESCRIPTIONS["action_units"] + "; or those that the coder saw (L, R: on "
     "the person's left, right side alone)",
-    "action_units_by": "coder or program: whose action units these are",
+    "action_units_by": "coder or program: whose action units these are; empty if the coder added "
+    "the expression and coded none",
     "regions": "regions of the face that moved, strongest first, separated by spaces",
     "score": "strength of the motion over the noise floor; 1 is the threshold",
     "question": "name of the question during which the expression began; empty if none",
     "coder": "code of the coder who reviewed the session; empty: nobody",
     "verdict": "the coder's verdict, accepted or added; empty if the coder gave none",
-    "blind": "yes: the coder coded this before seeing what the program found; no: after; empty if "
-    "the coder did not code it",
+    "blind": "yes: the coder coded this before ending blind coding, while the page hid what the "
+    "program found; no: after; empty if the coder did not code it",
 }
 """What each column holds. Columns `p_<label>` (probability of each class) follow."""
 
@@ -122,7 +123,7 @@ def event_rows(session: Session) -> Iterator[dict[str, Any]]:
             "label": clean_text(prediction.label),
             "probability": max(prediction.probabilities.values(), default=None),
             "action_units": " ".join(units),
-            "action_units_by": "coder" if event.number in session.coded_units else "program",
+            "action_units_by": _units_by(session, event.number),
             "regions": " ".join(window.regions),
             "score": window.score if math.isfinite(window.score) else None,
             "question": next((q.name for q in asked if q.start_s <= onset_s < q.end_s), None),
@@ -182,6 +183,12 @@ def split_overlaps(spans: Iterable[SpanT]) -> list[list[SpanT]]:
             found.append(free)
         free.append(span)
     return found
+
+
+def _units_by(session: Session, number: int) -> str:
+    if number in session.coded_units:
+        return "coder"
+    return "program" if number >= 0 else ""  # the program knows nothing of what a coder added
 
 
 def _tracks(session: Session) -> dict[int, int]:

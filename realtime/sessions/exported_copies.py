@@ -2,8 +2,8 @@
 
 Each file that an export or a report writes has a line in `copies.jsonl`. When something in the
 session must be forgotten, copies with pictures or sound are deleted: they can be made again from
-what remains. Tables, and copies that were changed since, are only reported, because somebody may
-have worked on them.
+what remains. Tables, copies that were changed since, and files about several sessions are only
+reported, because somebody may have worked on them.
 """
 
 import json
@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from model.text import parse_json
 from realtime.results.value_checks import as_text
@@ -32,8 +33,16 @@ class ForgottenCopies:
     """Not deleted: a person must look through them."""
 
 
-def note_copies(folder: SessionFolder, paths: Iterable[Path]) -> None:
-    """Note that `paths` were just made from the session."""
+class _Made(NamedTuple):
+    """A copy when it was last made."""
+
+    size_bytes: int
+    changed_ns: int
+    shared: bool
+
+
+def note_copies(folder: SessionFolder, paths: Iterable[Path], *, shared: bool = False) -> None:
+    """Note that `paths` were just made from the session. `shared`: from other sessions too."""
     with suppress(OSError):  # a read-only session cannot be redacted either
         lines = LineFile(folder.copies)
         try:
@@ -44,6 +53,7 @@ def note_copies(folder: SessionFolder, paths: Iterable[Path]) -> None:
                     "path": str(path.resolve()),
                     "bytes": state.st_size,
                     "changed_ns": state.st_mtime_ns,
+                    "shared": shared,
                 }
                 lines.write(json.dumps(entry, ensure_ascii=False))
         finally:
@@ -64,7 +74,8 @@ def forget_copies(folder: SessionFolder) -> ForgottenCopies:
             state = path.stat()
         except OSError:  # it is gone, or its disk is
             continue
-        if path.suffix in SEEN_OR_HEARD and (state.st_size, state.st_mtime_ns) == made:
+        unchanged = (state.st_size, state.st_mtime_ns) == (made.size_bytes, made.changed_ns)
+        if path.suffix in SEEN_OR_HEARD and unchanged and not made.shared:
             path.unlink()
             deleted.append(path)
         else:
@@ -72,11 +83,14 @@ def forget_copies(folder: SessionFolder) -> ForgottenCopies:
     return ForgottenCopies(tuple(deleted), tuple(left))
 
 
-def _entries(folder: SessionFolder) -> dict[Path, tuple[int, int]]:
-    """Return each copy's size (bytes) and time of change (ns) when it was last made."""
-    entries: dict[Path, tuple[int, int]] = {}
+def _entries(folder: SessionFolder) -> dict[Path, _Made]:
+    entries: dict[Path, _Made] = {}
     for line in read_lines(folder.copies):
         with suppress(ValueError, KeyError, TypeError, OverflowError):  # a torn line
             entry = parse_json(line)
-            entries[Path(as_text(entry["path"]))] = int(entry["bytes"]), int(entry["changed_ns"])
+            entries[Path(as_text(entry["path"]))] = _Made(
+                int(entry["bytes"]),
+                int(entry["changed_ns"]),
+                bool(entry.get("shared")),  # earlier versions did not write it
+            )
     return entries

@@ -25,13 +25,16 @@ micro-expression is over."""
 
 FROM_VIDEO = "ledger line lost; told from the video"
 LOST_AT_CUT = "lost when the recording was cut off"
+PIPELINE_BEHIND = "pipeline behind"
 RECORDER_BEHIND = "recorder behind"
+RECORDER_FIRST = "recorder first"
+REDACTED = "redacted on request"
 
 _CAUSE_WORDS = {
-    "pipeline behind": "analysis too slow",
-    "recorder first": "analysis waited for the recording",
+    PIPELINE_BEHIND: "analysis too slow",
+    RECORDER_FIRST: "analysis waited for the recording",
     RECORDER_BEHIND: "recording too slow",
-    "redacted on request": "deleted on request",
+    REDACTED: "deleted on request",
 }
 
 

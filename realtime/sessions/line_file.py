@@ -8,6 +8,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from realtime.sessions.private_files import begin_private
+
 BINARY: int = getattr(os, "O_BINARY", 0)
 """Without it, Windows ends lines with two characters."""
 
@@ -16,8 +18,9 @@ class LineFile:
     """A file to which one thread appends whole lines."""
 
     def __init__(self, path: Path, header: str = "") -> None:
-        """Open `path`. A new or empty file gets `header` as its first line."""
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | BINARY, 0o644)
+        """Open `path`. A new file is its owner's alone; a new or empty one gets `header` as its
+        first line."""
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | BINARY, 0o600)
         if header and os.fstat(self._file).st_size == 0:
             self.write(header)
 
@@ -49,8 +52,9 @@ def read_lines(path: Path) -> Iterator[str]:
 
 def replace_text(path: Path, lines: Iterable[str]) -> None:
     """Replace the content of `path` by `lines`, atomically: even after a power cut the file is
-    either the old or the new one."""
+    either the old or the new one. The new one is its owner's alone."""
     partial = path.with_name(path.name + ".partial")
+    begin_private(partial)
     with partial.open("w", encoding="utf-8", newline="") as file:
         file.writelines(f"{line}\n" for line in lines)
         file.flush()

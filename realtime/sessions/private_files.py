@@ -4,11 +4,18 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 _LOCK = threading.Lock()
 _PRIVATE = 0o077
 _depth = 0
 _before = 0
+
+
+def begin_private(path: Path) -> None:
+    """Put an empty file that only its owner can read in the place of `path`."""
+    path.unlink(missing_ok=True)  # one that a killed program left may be open to others
+    path.touch(mode=0o600)
 
 
 @contextmanager

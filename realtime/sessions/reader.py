@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from model.errors import InputError
 from model.face.choice import LARGEST
@@ -43,7 +44,7 @@ class Session:
     coded_units: frozenset[int] = frozenset()
     """Numbers of the events whose action units are the coder's, not the program's."""
     coded_blind: Mapping[int, str] = field(default_factory=dict)
-    """Whether the coder coded an event before seeing what the program found, `yes` or `no`, by its
+    """Whether the coder coded an event before ending blind coding, `yes` or `no`, by its
     number, for those that the coder edited."""
     clock_offsets: tuple[ClockOffset, ...] = ()
     """Offsets from the source's clock to the system's, in order of time; empty if unknown."""
@@ -82,15 +83,11 @@ class Session:
 
     @property
     def interval_ms(self) -> tuple[float, float, float]:
-        """Interval between consecutive recorded frames: median, 5th and 95th percentile; NaN if
-        there are none."""
-        recorded = [frame for frame in self.frames if frame.fate == "recorded"]
-        steps_ms = 1e3 * np.diff([frame.stamp.time_s for frame in recorded])
-        following = steps_ms[np.diff([frame.index for frame in recorded]) == 1]
-        if not len(following):
-            return math.nan, math.nan, math.nan
-        median, low, high = np.percentile(following, [50, 5, 95])
-        return float(median), float(low), float(high)
+        """`measure_intervals_ms` of the recorded frames."""
+        recorded = [frame.stamp for frame in self.frames if frame.fate == "recorded"]
+        return measure_intervals_ms(
+            [stamp.index for stamp in recorded], [stamp.time_s for stamp in recorded]
+        )
 
     @property
     def fps(self) -> float:
@@ -130,6 +127,16 @@ class Session:
         anchor = anchors[max(0, after - 1)]
         then = datetime.fromisoformat(anchor["utc"])
         return then + timedelta(seconds=monotonic_s - anchor["monotonic_s"])
+
+
+def measure_intervals_ms(indices: ArrayLike, times_s: ArrayLike) -> tuple[float, float, float]:
+    """Return the interval between consecutive frames, given their numbers and times (N,): median,
+    5th and 95th percentile, ms; NaN if there are none."""
+    following = 1e3 * np.diff(times_s)[np.diff(indices) == 1]
+    if not len(following):
+        return math.nan, math.nan, math.nan
+    median, low, high = np.percentile(following, [50, 5, 95])
+    return float(median), float(low), float(high)
 
 
 def open_session(path: Path) -> Session:

@@ -15,15 +15,20 @@ from realtime.results.event_lines import overlaps, parse_event
 from realtime.results.value_checks import as_seconds
 from realtime.sessions import line_file as lines
 from realtime.sessions.clock_anchors import format_utc
-from realtime.sessions.coder_edits import parse_edit, parse_step
+from realtime.sessions.coder_edits import (
+    CoderStep,
+    format_step,
+    parse_edit,
+    parse_step,
+    read_history,
+)
 from realtime.sessions.folder import SessionFolder, delete_files
-from realtime.sessions.ledger import LedgerLine, count_fates, merge_lines, parse_line
+from realtime.sessions.ledger import REDACTED, LedgerLine, count_fates, merge_lines, parse_line
 from realtime.sessions.markers import Marker, format_marker, parse_marker
 from realtime.sessions.reader import open_session
 from realtime.sessions.video_cut import copy_without
 from realtime.stream.clock import monotonic_s
 
-REDACTED = "redacted on request"
 ROUNDED_MS = 1
 """Times in a video are rounded to this."""
 SOUND_BEFORE_S = 5.0
@@ -72,7 +77,7 @@ def redact(folder: SessionFolder, start_s: float, end_s: float) -> RedactedFrame
     lines.keep_lines(folder.events, lambda line: _event_stays(line, start_s, end_s))
     lines.keep_lines(folder.markers, lambda line: _marker_stays(line, start_s, end_s))
     for coder in folder.coders():
-        lines.keep_lines(folder.edits(coder), lambda line: _edit_stays(line, start_s, end_s))
+        _redact_edits(folder, coder, start_s, end_s)
     recorded = sum(map(len, found.places.values())) + len(indices - found.indices)
     return RedactedFrames(recorded, len(indices) - recorded)
 
@@ -169,6 +174,17 @@ def _event_stays(line: str, start_s: float, end_s: float) -> bool:
 def _marker_stays(line: str, start_s: float, end_s: float) -> bool:
     marker = parse_marker(line)
     return marker is not None and (marker.kind == "redact" or not start_s <= marker.time_s <= end_s)
+
+
+def _redact_edits(folder: SessionFolder, coder: str, start_s: float, end_s: float) -> None:
+    """Delete the edits in the span. Whoever saw what the program found does not become blind again
+    when the only edit that tells goes: a step that says so takes its place."""
+    before = list(lines.read_lines(folder.edits(coder)))
+    kept = [line for line in before if _edit_stays(line, start_s, end_s)]
+    if read_history(before).sees_program and not read_history(kept).sees_program:
+        seen = next(edit for edit in map(parse_edit, before) if edit and not edit.blind)
+        kept.append(format_step(CoderStep(coder, seen.utc, "done")))
+    lines.replace_text(folder.edits(coder), kept)
 
 
 def _edit_stays(line: str, start_s: float, end_s: float) -> bool:

@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 from model.errors import InputError
 from realtime.sessions.crash_safe_video import SAMPLE_BYTES, TIME_BASE
 from realtime.sessions.line_file import sync_file, sync_folder
+from realtime.sessions.private_files import begin_private
 from realtime.sources.ffv1 import is_whole
 from realtime.sources.picture_decoding import decode_picture
 from realtime.sources.video_decoding import FFV1, MJPEG, VideoPacket
@@ -224,6 +225,7 @@ def _write(path: Path, templates: Sequence[Stream], packets: Iterator[AnyPacket]
     if first is None:
         path.unlink(missing_ok=True)
         return
+    begin_private(partial)
     with av.open(str(partial), "w", format="matroska") as out:
         streams = {template.type: out.add_stream_from_template(template) for template in templates}
         # The template guesses a rate of 1000 from times in ms; without a rate, readers measure it.

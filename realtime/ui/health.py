@@ -10,7 +10,7 @@ from fastapi import APIRouter
 
 from realtime.live import LiveSession
 from realtime.results.snapshot import Snapshot
-from realtime.sessions.ledger import describe_cause
+from realtime.sessions.ledger import PIPELINE_BEHIND, RECORDER_FIRST, describe_cause
 from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import LatencySummary
 from realtime.stream.processor_time import processor_seconds
@@ -27,7 +27,7 @@ STAGE_NAMES = {
     "paint": "to the screen",
 }
 """The stages of a frame, in order, and what the tab calls them."""
-LEFT_OUT = ("pipeline behind", "recorder first")
+LEFT_OUT = (PIPELINE_BEHIND, RECORDER_FIRST)
 MEASURED_S = 1.0
 """The shortest span over which the load is measured."""
 _FEW = 30

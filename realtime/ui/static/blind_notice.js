@@ -22,7 +22,7 @@ export class BlindNotice {
     this.#ref("blind").hidden = blind !== true;
     this.#ref("blind-words").textContent = coder
       ? `${coder} codes blind: the labels, scores and motion that the program found are hidden.`
-      : "The labels, scores and motion that the program found are hidden. Enter your code to code blind.";
+      : "The labels, scores and motion that the program found are hidden. Enter your code to code blind: who looks first does not.";
     this.#ref("done").textContent = coder ? "Done coding blind…" : "Show them without coding";
   }
 }

@@ -14,6 +14,7 @@ export class Coding {
   #ask;
   #show;
   #session = "";
+  #looked = new Set(); // sessions of which this page has shown what the program found
   #last = Promise.resolve();
   #note = null;
   #typing = 0;
@@ -24,12 +25,16 @@ export class Coding {
     this.#show = show;
   }
 
-  /** Load the edits of `coder` in `session`. Without a code one can only look. */
+  /** Load the edits of `coder` in `session`. Without a code one can only look; a coder who looked
+   * first has seen what the program found, so this ends blind coding. */
   open(session, coder, look = false) {
     this.#take(EMPTY); // those of another session must not be edited
     return this.#then(async () => {
       [this.#session, this.coder, this.look] = [session, coder, look];
-      this.#take((await this.#ask(`${session}/coding?${this.who}`)) ?? EMPTY);
+      let found = await this.#ask(`${session}/coding?${this.who}`);
+      if (look && found) this.#looked.add(session);
+      if (coder && found?.blind && this.#looked.has(session)) found = await this.#ask(`${session}/done`, { coder });
+      this.#take(found ?? EMPTY);
     });
   }
 
