@@ -208,6 +208,9 @@ def test_a_blind_coder_is_sent_nothing_that_the_program_named(session: Session) 
     assert noted.json()["expressions"][0]["label"] == ""
     for step in ("undo", "redo"):
         assert not tells(client.post(f"/live/review/P07/{step}", json=who).text)
+    # Nor is who enters no code, and has not asked to look.
+    assert not any(map(tells, answers("")))
+    assert "first press Show them without coding" in answers("")[2]
     # Another coder's end, or someone who looks without a code, changes nothing for this one.
     client.post("/live/review/P07/done", json={**who, "coder": "C2"})
     looked = client.get("/live/review/P07/coding?coder=&look=true").json()
@@ -247,9 +250,7 @@ def test_it_is_told_whether_a_coder_was_blind(session: Session) -> None:
     assert [bool(parse_step(line)) for line in lines] == [False, True]
     short, methods = told("C1")
     assert short == "blind"
-    assert (
-        "without seeing its labels, probabilities, scores or measured motion, only when" in methods
-    )
+    assert "knowing when the program had found something, but not its labels, prob" in methods
     add_edit(
         session,
         "C1",
@@ -276,13 +277,28 @@ def test_it_is_told_whether_a_coder_was_blind(session: Session) -> None:
     assert [row["blind"] for row in event_rows(session)] == [""]
 
 
+def test_an_edit_that_changes_nothing_is_not_made(session: Session) -> None:
+    """Else accepting again, after the end of blind coding, would count as not blind."""
+    judged(session, "C1", "a smirk", action_units=["AU4", "AU12L"])
+    end_blind(session, "C1")
+    before = session.folder.edits("C1").read_bytes()
+    again = judged(session, "C1", "A smirk", action_units=["AU12L", "AU4"])
+    assert (again.label, again.blind) == ("a smirk", True)
+    assert session.folder.edits("C1").read_bytes() == before
+    assert not judged(session, "C1", "a smirk", action_units=["AU4"]).blind
+    # One that is as the program found it is accepted all the same.
+    found = list_expressions(session, "C2", look=True)[0].label
+    assert judged(session, "C2", found).verdict == "accepted"
+    assert len(session.folder.edits("C2").read_text().splitlines()) == 1
+
+
 def test_labels_and_action_units_of_a_coder_are_kept(session: Session) -> None:
     number, span = session.confirmed[0].number, as_found(session)
     program = next(event_rows(session))
     assert program["action_units_by"] == "program"
     edit = judged(session, "C1", " Anger ", action_units=["AU12L", "AU4"])
     assert (edit.label, edit.action_units) == ("anger", ("AU4", "AU12L"))
-    assert judged(session, "C1", "Zornig", action_units=["AU4"]).label == "Zornig"
+    assert judged(session, "C1", "Zornig", action_units=["AU4"]).label == "zornig"
     undo_edit(session, "C1")
     (row,) = event_rows(apply_edits(session, "C1"))
     assert (row["label"], row["action_units"], row["action_units_by"]) == (

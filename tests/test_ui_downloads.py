@@ -32,7 +32,7 @@ def client(sessions: Path) -> TestClient:
 
 @pytest.mark.parametrize("to", ["csv", "bids"])
 def test_each_file_is_saved_and_all_as_a_zip(client: TestClient, to: str) -> None:
-    written = client.post("/live/review/P07/export", json={"to": to}).json()
+    written = client.post("/live/review/P07/export", json={"to": to, "look": True}).json()
     out = Path(written["folder"])
     if os.name == "posix":
         assert out.stat().st_mode & 0o777 == 0o700
@@ -51,7 +51,7 @@ def test_each_file_is_saved_and_all_as_a_zip(client: TestClient, to: str) -> Non
 
 
 def test_nothing_else_is_saved(client: TestClient, sessions: Path) -> None:
-    client.post("/live/review/P07/export", json={"to": "boris"})
+    client.post("/live/review/P07/export", json={"to": "boris", "look": True})
     out = sessions / "P07-export"
     (sessions / "secret.txt").write_text("secret")
     if os.name == "posix":
@@ -71,9 +71,9 @@ def test_nothing_else_is_saved(client: TestClient, sessions: Path) -> None:
 
 
 def test_the_report_is_saved_under_the_code(client: TestClient) -> None:
-    shown = client.get("/live/review/P07/report.html")
+    shown = client.get("/live/review/P07/report.html", params={"look": "yes"})
     assert "content-disposition" not in shown.headers
-    saved = client.get("/live/review/P07/report.html", params={"save": "yes"})
+    saved = client.get("/live/review/P07/report.html", params={"look": "yes", "save": "yes"})
     assert saved.content == shown.content
     assert "P07_" in saved.headers["content-disposition"]
     assert saved.headers["content-disposition"].endswith("_report.html")

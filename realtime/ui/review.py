@@ -41,6 +41,7 @@ class ExportRequest(BaseModel):
 
     to: Text
     coder: Text = ""
+    look: bool = False
 
 
 class TimeRange(BaseModel):
@@ -125,15 +126,15 @@ def build_review_routes(root: Path) -> APIRouter:
 
     @router.get("/{name}/report.html")
     @error_as_404
-    def report_page(name: str, coder: str = "", save: bool = False) -> Response:
-        session = _as_coded_by(store.open(name).session, coder)
+    def report_page(name: str, coder: str = "", look: bool = False, save: bool = False) -> Response:
+        session = _as_coded_by(store.open(name), coder, look)
         headers = attachment(f"{name_files(session)}_report.html") if save else NO_STORE
         return Response(make_report(session), media_type="text/html", headers=headers)
 
     @router.post("/{name}/export")
     @error_as_answer
     def export_session(name: str, request: ExportRequest) -> dict[str, Any]:
-        session = _as_coded_by(store.open(name).session, request.coder)
+        session = _as_coded_by(store.open(name), request.coder, request.look)
         out = export_folder(session)
         files = [path.relative_to(out).as_posix() for path in export(session, [request.to], out)]
         return {"folder": str(out), "files": files}
@@ -153,18 +154,18 @@ def build_review_routes(root: Path) -> APIRouter:
     return router
 
 
-def _as_coded_by(session: Session, coder: str) -> Session:
-    """Return `session` with the coder's edits, if there are any. Raises `InputError` if the coder
-    codes blind, since what is exported and reported has the program's labels."""
-    if not coder:
-        return session
-    history = read_coder(session.folder, coder)
-    if not history.sees_program:
-        raise InputError(
-            f"coder {coder} codes blind, and this would show what the program found: first press "
-            "Done coding blind"
-        )
-    return apply_edits(session, coder) if history.edits else session
+def _as_coded_by(opened: OpenSession, coder: str, look: bool) -> Session:
+    """Return the session with the coder's edits, if there are any. Raises `InputError` if the coder
+    codes blind, or nobody wants to `look`: what is exported and reported has the program's
+    labels."""
+    session = opened.session
+    if not may_see_program(opened, coder, look):
+        who, button = "this", "Show them without coding"
+        if coder:
+            who, button = f"coder {coder} codes blind, and this", "Done coding blind"
+        raise InputError(f"{who} would show what the program found: first press {button}")
+    edited = coder and read_coder(session.folder, coder).edits
+    return apply_edits(session, coder) if edited else session
 
 
 def _window(opened: OpenSession, onset: int, apex: int, offset: int) -> Window:
