@@ -7,7 +7,10 @@ import { Replay } from "./replay.js";
 /** Show `children` under a header with `heading` and a button that closes the dialog. */
 export function showDialog(dialog, attributes, heading, children) {
   const close = make("button", { type: "button", class: "fl-close", "aria-label": "Close" }, "×");
-  close.addEventListener("click", () => dialog.close());
+  close.addEventListener("click", () => {
+    // As Esc does: whoever opened the dialog may have something to ask first.
+    if (dialog.dispatchEvent(new Event("cancel", { cancelable: true }))) dialog.close();
+  });
   dialog.replaceChildren(make("div", attributes, make("header", {}, ...heading, close), ...children));
   if (!dialog.open) dialog.showModal();
 }
