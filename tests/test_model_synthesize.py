@@ -51,7 +51,8 @@ def test_truth_goes_beside_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert {row["label"] for row in rows if row["kind"] == "blink"} == {""}
     kinds = [row.kind for row in truth]
     micro, macro, blink = (kinds.count(kind) for kind in ("micro", "macro", "blink"))
-    said = f"{micro} micro-expressions, {macro} macro-expressions, {blink} blinks"
+    assert macro == 1
+    said = f"{micro} micro-expressions, 1 macro-expression, {blink} blinks"
     assert capsys.readouterr().out == f"{clip}: {said}\n"
 
 
