@@ -426,6 +426,8 @@ def test_the_report_needs_nothing_and_shows_a_face_only_if_allowed(
     document["protocol"]["name"] = "P<b>"
     session.folder.write_document(document)
     allowed = make_report(open_session(folder))
+    assert "baseline: none yet</p>" in allowed  # it is too late for a remedy
+    assert "measure one" not in allowed
     assert allowed.count("data:image/jpeg") == 3
     assert "<b>" not in allowed
     assert [f.path for f in Process().open_files() if f.path.startswith(str(folder))] == []

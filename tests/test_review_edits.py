@@ -275,6 +275,17 @@ def test_it_is_told_whether_a_coder_was_blind(session: Session) -> None:
     by_number = {row["event"]: row["blind"] for row in event_rows(apply_edits(session, "C1"))}
     assert by_number == {-1: "no", session.confirmed[0].number: "yes"}
     assert [row["blind"] for row in event_rows(session)] == [""]
+    add_edit(
+        session,
+        "C3",
+        session.confirmed[0].number,
+        verdict="open",
+        moments=as_found(session),
+        label="",
+        action_units=["AU4"],
+    )
+    (row,) = event_rows(apply_edits(session, "C3"))
+    assert (row["action_units_by"], row["blind"]) == ("coder", "")  # the label is the program's
 
 
 def test_an_edit_that_changes_nothing_is_not_made(session: Session) -> None:

@@ -91,6 +91,7 @@ def test_a_session_is_coded_on_the_page(page: Page, tmp_path: Path) -> None:
     page.wait_for_function(
         "document.querySelector('.fl-agree dl')?.innerText.includes('only C2 1')"
     )
+    assert page.get_by_role("dialog", name="Agreement").is_visible()
     page.keyboard.press("Escape")
     page.select_option(".fl-review [data-ref=export]", "csv")
     page.wait_for_function(f"{NOTICE}.innerText.includes('C2 codes blind')")
@@ -144,6 +145,11 @@ def test_a_coder_is_blind_until_done(page: Page, tmp_path: Path) -> None:
     page.keyboard.press("Enter")  # accept what?
     page.wait_for_function(f"{NOTICE}.innerText.includes('needs a label')")
     page.wait_for_selector(".fl-review [data-ref=label]:focus")
+    page.select_option(".fl-review [data-ref=label]", label="Another…")
+    page.wait_for_selector(".fl-review [data-ref=own]:focus")
+    page.locator(".fl-review [data-ref=own]").blur()  # nothing was typed
+    assert page.locator(".fl-review [data-ref=own]").is_hidden()
+    assert page.input_value(".fl-review [data-ref=label]") == ""
     page.select_option(".fl-review [data-ref=label]", label="Another…")
     page.wait_for_selector(".fl-review [data-ref=own]:focus")
     page.keyboard.type("a smirk")
@@ -213,6 +219,7 @@ def test_a_session_that_was_cut_off_is_recovered_on_the_page(page: Page, tmp_pat
     page.wait_for_selector(".fl-review option[value=P08]", state="attached")
     page.select_option(".fl-review [data-ref=session]", "P08")
     page.wait_for_selector(".fl-review [data-ref=recover]:visible")
+    assert "press Recover once it has ended" in page.inner_text(".fl-review [data-ref=notice]")
     # Nothing has changed: name, film and list are still those of the other session.
     assert page.input_value(".fl-review [data-ref=session]") == "P07"
     assert page.get_attribute(".fl-review", "data-open") == "P07"

@@ -203,7 +203,7 @@ def apply_edits(session: Session, coder: str) -> Session:
     the rejected ones, and without those added but not yet accepted. `verdicts` says which are
     accepted, rejected or added; the others stay as found. Raises `InputError` if the coder has made
     no edit."""
-    check_reviewed(session.folder, coder)
+    last = {edit.number: edit for edit in check_reviewed(session.folder, coder).edits}
     found = {event.number: event for event in session.confirmed}
     kept: list[Event] = []
     verdicts: dict[int, str] = {}
@@ -222,7 +222,8 @@ def apply_edits(session: Session, coder: str) -> Session:
         verdicts=verdicts,
         coder=coder,
         coded_units=frozenset(e.number for e in coded if e.action_units is not None),
-        coded_blind={e.number: "yes" if e.blind else "no" for e in coded if e.utc},
+        # Whoever coded only action units has not judged the label, which is the program's.
+        coded_blind={n: "yes" if e.blind else "no" for n, e in last.items() if e.label},
     )
 
 

@@ -5,7 +5,7 @@ place in the video (`realtime.review.recorded_frames`).
 """
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,9 +17,9 @@ from model.records import Window
 from realtime.export import export, export_folder
 from realtime.results.clips import CONTEXT_S
 from realtime.results.replay import LARGEST_FACTOR, Replay
-from realtime.review.coding import apply_edits, read_coder
+from realtime.review.coding import apply_edits, check_coder, read_coder
 from realtime.review.session_report import make_report
-from realtime.sessions.export_rows import name_files, name_session
+from realtime.sessions.export_rows import name_files
 from realtime.sessions.exported_copies import ForgottenCopies, forget_copies
 from realtime.sessions.folder import hold
 from realtime.sessions.reader import Session
@@ -146,9 +146,10 @@ def build_review_routes(root: Path) -> APIRouter:
 
     @router.get("/{name}/exported.zip")
     @error_as_404
-    def exported_zip(name: str, file: Annotated[list[str], Query()]) -> Response:
+    def exported_zip(name: str, file: Annotated[list[str], Query()], coder: str = "") -> Response:
         session = store.open(name).session
-        return answer_zip(export_folder(session), file, f"{name_session(session)}.zip")
+        named = replace(session, coder=coder and check_coder(coder))
+        return answer_zip(export_folder(session), file, f"{name_files(named)}.zip")
 
     add_coding_routes(router, store)
     return router

@@ -4,7 +4,8 @@ import { bars, name, units } from "./events.js";
 import { clockTime, labelColour, make, ms, title } from "./colours.js";
 import { Replay } from "./replay.js";
 
-/** Show `children` under a header with `heading` and a button that closes the dialog. */
+/** Show `children` under a header with `heading`, whose first element names the dialog, and a button
+ * that closes it. */
 export function showDialog(dialog, attributes, heading, children) {
   const close = make("button", { type: "button", class: "fl-close", "aria-label": "Close" }, "×");
   close.addEventListener("click", () => {
@@ -12,6 +13,7 @@ export function showDialog(dialog, attributes, heading, children) {
     if (dialog.dispatchEvent(new Event("cancel", { cancelable: true }))) dialog.close();
   });
   dialog.replaceChildren(make("div", attributes, make("header", {}, ...heading, close), ...children));
+  dialog.setAttribute("aria-label", heading[0].textContent);
   if (!dialog.open) dialog.showModal();
 }
 

@@ -37,7 +37,7 @@ export class Outputs {
     this.#parts.tell(`Writing ${words}…`);
     const written = await this.#parts.ask("export", { to, coder: this.#coding.coder, look: this.#coding.look });
     if (!written) return;
-    this.#parts.tell(`Written to ${written.folder}. Download: `, ...downloadLinks(this.#base, written.files));
+    this.#parts.tell(`Written to ${written.folder}. Download: `, ...downloadLinks(this.#base, written.files, this.#coding.coder));
   }
 
   /** Whether every edit is stored, and who looks may see what the program found. */

@@ -162,7 +162,9 @@ class Review {
     const facts = await this.#ask(`${encodeURIComponent(name)}/session`);
     if (turn !== this.#turn) return; // another was chosen meanwhile
     if (!facts) {
-      this.#offerRecovery(name, this.#ref("session").selectedOptions[0]?.dataset.unfinished === "yes");
+      const unfinished = this.#ref("session").selectedOptions[0]?.dataset.unfinished === "yes";
+      this.#offerRecovery(name, unfinished);
+      if (unfinished) this.#warn(`${name} was cut off, or is still being recorded: press Recover once it has ended.`);
       this.#ref("session").value = this.#name;
       return;
     }

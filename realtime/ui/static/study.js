@@ -44,7 +44,7 @@ class StudyTab extends Tab {
       this.ask("protocol/choose", { text: target.value });
     });
     const editor = new ProtocolEditor(this.ref("editor"), (entries) => this.ask("protocol/save", entries));
-    this.ref("edit").addEventListener("click", () => editor.open(this.#protocol));
+    this.ref("edit").addEventListener("click", () => this.#protocol && editor.open(this.#protocol));
     this.ref("editor").addEventListener("close", () => (this.ref("hint").textContent = "")); // it was about the editor
     this.ref("start").addEventListener("click", () => this.#begin());
     this.ref("stop").addEventListener("click", () => {
