@@ -24,6 +24,7 @@ from model.records import ImageU8
 from model.synthetic.animated_face import FaceNuisance, SyntheticFace
 from model.synthetic.event_schedule import Schedule, TrueExpression
 from model.synthetic.footage import ExpressionOverlay, follow_face, read_frames
+from model.text import count_noun
 
 TRUTH_COLUMNS = tuple(f.name for f in fields(TrueExpression))
 CODEC_BY_SUFFIX = {".mkv": "ffv1", ".mp4": "h264"}
@@ -177,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 option = "no-speech" if name == "speech" else name.replace("_", "-")
                 raise InputError(f"--{option} does not go with --over: the footage has its own")
         count = write_overlay(options.over, output, seed=options.seed, schedule=schedule)
-        print(f"{options.out}: {count} micro-expressions over {options.over.name}")
+        print(f"{options.out}: {count_noun(count, 'micro-expression')} over {options.over.name}")
         return
     output.check_size(*(int(side) for side in options.size))
     nuisance = FaceNuisance(**{name: getattr(options, name) for name in _NUISANCES})
@@ -191,8 +192,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     write_footage(face, output, seconds=options.seconds, fps=options.fps)
     done = Counter(row.kind for row in face.truth(options.seconds))
     print(
-        f"{options.out}: {done['micro']} micro-expressions, {done['macro']} macro-expressions, "
-        f"{done['blink']} blinks"
+        f"{options.out}: {count_noun(done['micro'], 'micro-expression')}, "
+        f"{count_noun(done['macro'], 'macro-expression')}, {count_noun(done['blink'], 'blink')}"
     )
 
 

@@ -40,6 +40,11 @@ def clean_text(text: str) -> str:
     return _UNUSABLE.sub(REPLACED, text)
 
 
+def count_noun(number: int, noun: str) -> str:
+    """`number` and `noun`, which takes an s in the plural: "1 session", "2 sessions"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def clean_line(text: str) -> str:
     """`clean_text` on one line: every run of white space becomes one space."""
     return " ".join(clean_text(text).split())

@@ -55,6 +55,11 @@ class Draft:
     lsl: bool = False
     lsl_markers: str = ""
 
+    @property
+    def planned_s(self) -> float | None:
+        """The planned length in seconds; None: none is planned."""
+        return None if self.minutes is None else 60 * self.minutes
+
 
 class Study:
     """The recordings of one live session."""
@@ -140,10 +145,16 @@ class Study:
             self._session.record(None)
 
     def _clear_person(self) -> None:
-        """Clear what the last participant agreed to: the next person must be asked again."""
+        """Clear what the last participant agreed to, and whether names were shown: the next person
+        must be asked again."""
         with self._lock:
             self._draft = replace(
-                self._draft, participant="", consent="", pictures=False, voice=False
+                self._draft,
+                participant="",
+                consent="",
+                pictures=False,
+                voice=False,
+                show_labels=False,
             )
 
     @contextmanager
@@ -268,7 +279,7 @@ class Study:
             voice=draft.voice and bool(draft.consent.strip()),
             protocol=self._protocol,
             camera=self._camera(),
-            planned_s=None if draft.minutes is None else 60 * draft.minutes,
+            planned_s=draft.planned_s,
             show_labels=draft.show_labels,
             lsl=draft.lsl,
             lsl_markers=draft.lsl_markers.strip(),
@@ -302,7 +313,14 @@ class Study:
         baseline = self._session.config.baseline
         whose = baseline.participant if baseline is not None else ""
         code = whose if PARTICIPANT.fullmatch(whose) else "X"
-        return RecordPlan(self._root / code, code, codec=self._draft.codec, camera=self._camera())
+        draft = self._draft
+        return RecordPlan(
+            self._root / code,
+            code,
+            codec=draft.codec,
+            camera=self._camera(),
+            planned_s=draft.planned_s,
+        )
 
 
 def _microphone_names() -> list[str]:

@@ -23,6 +23,7 @@ from model.cli import Parser, exit_code, program
 from model.errors import InputError
 from model.files import require_new
 from model.parallel import Workers, add_jobs, check_workers, map_jobs
+from model.text import count_noun
 from realtime.export.csv_parquet import ExportRows, format_cell, write_parquet_table
 from realtime.review.coding import check_coder
 from realtime.review.study_report import make_study_report
@@ -74,7 +75,8 @@ def main() -> None:
         named = "" if row["path"] in row["left_out"] else f"{row['path']}: "
         print(f"left out: {named}{row['left_out']}", file=sys.stderr)
     expressions = sum(len(session.rows) for session in sessions)
-    print(f"{len(sessions)} sessions with {expressions} expressions in {out}, {table} and {report}")
+    read, found = count_noun(len(sessions), "session"), count_noun(expressions, "expression")
+    print(f"{read} with {found} in {out}, {table} and {report}")
 
 
 def _read(

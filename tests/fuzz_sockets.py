@@ -42,7 +42,7 @@ BODIES: dict[str, Any] = {
     **{f"calibrate/{verb}": {} for verb in ("cancel", "use")},
     "review/S/edit": _EDIT,
     **{f"review/S/{step}": {"coder": "C1", "frames": 75} for step in ("undo", "redo", "done")},
-    "review/S/export": {"to": "csv", "coder": ""},
+    "review/S/export": {"to": "csv", "coder": "", "look": True},
 }
 """What is posted, by the address below `/live/`."""
 HEADERS = [

@@ -81,11 +81,14 @@ def _review(page: "Page", out: Path) -> list[Path]:
         page.locator(".fl-coding li button").nth(number - 1).click()
         page.select_option(".fl-review [data-ref=label]", "positive")
         page.wait_for_function(
-            "(n) => document.querySelectorAll('.fl-coding [data-verdict=accepted]').length === n",
+            "(n) => document.querySelectorAll('.fl-coding li[data-verdict=accepted]').length === n",
             arg=number,
         )
     page.once("dialog", lambda dialog: dialog.accept())
-    page.click(".fl-review [data-ref=done]")
+    # The motion of the whole session, which the overview shows once the coder may see it.
+    with page.expect_response(lambda got: "/motion?" in got.url and "bins=1000" in got.url) as got:
+        page.click(".fl-review [data-ref=done]")
+    got.value.finished()
     page.wait_for_selector(".fl-review[data-blind=no]")
     page.wait_for_function(
         "document.querySelector('[data-ref=film]').dataset.place"

@@ -7,13 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.text import clean_line, clean_text, decode_text, parse_json
+from model.text import clean_line, clean_text, count_noun, decode_text, parse_json
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
 def test_text_is_read_in_the_encodings_that_editors_save(encoding: str) -> None:
     mark = "\ufeff" if encoding == "utf-16-be" else ""
     assert decode_text((mark + "Grüße ✓\n").encode(encoding)) == "Grüße ✓\n"
+
+
+def test_one_is_no_plural() -> None:
+    counted = [count_noun(number, "session") for number in (0, 1, 2)]
+    assert counted == ["0 sessions", "1 session", "2 sessions"]
 
 
 def test_another_encoding_is_told() -> None:

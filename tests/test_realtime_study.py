@@ -13,7 +13,7 @@ from typing import Any
 
 import av
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Dialog, Page, sync_playwright
 from served import serving
 from test_ui_page import write_y4m
 
@@ -79,6 +79,9 @@ def test_the_list_is_red_until_it_is_right(live: LiveSession) -> None:
     assert state["missing"] == "enter a participant code, e.g. P07 (no names)"
     with pytest.raises(InputError, match="no names"):
         study.start()
+    study.fill_in(Draft(minutes=1e9))  # no code yet, but the disk is too small for any
+    red = {check["name"] for check in study.state()["checks"] if not check["good"]}
+    assert "disk space" in red
     study.fill_in(Draft(participant="P07"))
     study.take_protocol(PROTOCOL)
     state = study.state()
@@ -226,7 +229,8 @@ def test_a_protocol_is_written_saved_and_chosen(live: LiveSession, tmp_path: Pat
 
 def test_what_one_person_agreed_to_is_not_asked_of_the_next(live: LiveSession) -> None:
     study = Study(live, lambda: None)
-    study.fill_in(Draft("P07", "analysis", pictures=True, voice=True, codec="ffv1", minutes=5))
+    asked = {"pictures": True, "voice": True, "show_labels": True}
+    study.fill_in(Draft("P07", "analysis", codec="ffv1", minutes=5, **asked))
     study.start()
     recorded(live, 1)
     study.stop()
@@ -411,6 +415,28 @@ def test_a_protocol_is_edited_and_what_is_wrong_stands_at_its_field(
         page.goto(served.address)
         filled_in(page, tmp_path)
         page.wait_for_selector("[data-ref=protocol-file] option[value=opened]", state="attached")
+        assert page.input_value(".fl-study [data-ref=protocol]") == ""  # can be opened once more
+        page.click(".fl-study [data-ref=edit]")
+        page.wait_for_selector("dialog [data-field=name]:focus")
+        page.keyboard.type(", as typed")
+        page.keyboard.press("Enter")  # is not Save
+        questions: list[str] = []
+
+        def answer(dialog: Dialog) -> None:
+            questions.append(dialog.message)
+            dialog.accept() if len(questions) == 2 else dialog.dismiss()
+
+        page.on("dialog", answer)
+        page.keyboard.press("Escape")
+        page.wait_for_selector(".fl-study dialog[open]")
+        page.click(".fl-study dialog header .fl-close")
+        page.wait_for_selector(".fl-study dialog:not([open])", state="attached")
+        assert questions == ["Close without saving? What you have typed is lost."] * 2
+        page.click(".fl-study [data-ref=edit]")
+        page.wait_for_selector("dialog [data-field=name]:focus")
+        page.click(".fl-study dialog header .fl-close")  # nothing to ask: nothing has changed
+        page.wait_for_selector(".fl-study dialog:not([open])", state="attached")
+        assert len(questions) == 2
         page.click(".fl-study [data-ref=edit]")
         second = page.locator("[data-rows=questions] li").nth(1)
         assert second.locator("[data-field=text]").input_value() == "And back?"
@@ -419,6 +445,11 @@ def test_a_protocol_is_edited_and_what_is_wrong_stands_at_its_field(
         page.wait_for_selector("[data-rows=questions] [data-field=key][aria-invalid=true]:focus")
         assert "s is used twice" in second.inner_text()
         assert page.locator("dialog [aria-invalid=true]").count() == 1
+        hint = page.locator(".fl-study [data-ref=hint]")
+        assert hint.text_content()
+        assert hint.evaluate("hint => getComputedStyle(hint, '::first-letter').textTransform") == (
+            "uppercase"
+        )
         second.locator("[data-field=key]").fill("2")
         assert page.locator("dialog [aria-invalid=true]").count() == 0
         page.get_by_role("button", name="Add a key").click()
@@ -431,6 +462,16 @@ def test_a_protocol_is_edited_and_what_is_wrong_stands_at_its_field(
             "document.querySelector('[data-ref=protocol-file]').value === 'interview-a.toml'"
         )
         assert page.inner_text("[data-ref=protocol-name]") == "Interview A: 2 keys, 2 questions"
+        page.click(".fl-study [data-ref=edit]")
+        page.locator("[data-rows=keys] [data-field=key]").first.fill("1")
+        page.get_by_role("button", name="Save as a new file").click()
+        page.wait_for_selector("dialog [aria-invalid=true]")
+        assert hint.text_content()
+        page.remove_listener("dialog", answer)
+        page.once("dialog", lambda dialog: dialog.accept())
+        page.keyboard.press("Escape")
+        page.wait_for_selector(".fl-study dialog:not([open])", state="attached")
+        assert hint.text_content() == ""  # it was about the editor
         browser.close()
     saved = load_protocol(tmp_path / "sessions" / "interview-a.toml")
     assert saved.keys == {"s": "stimulus", "d": "disturbance"}

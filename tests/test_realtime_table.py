@@ -130,7 +130,7 @@ def test_nothing_is_overwritten(
         (["nowhere", "--out", "x.parquet"], "nowhere is not a folder"),
         ([".", "--out", "x.csv"], "must end with .parquet"),
         ([".", "--out", "x.parquet"], "no session and no analysis"),
-        ([".", "--out", "x.parquet", "--coder", "a b"], "enter your coder code first"),
+        ([".", "--out", "x.parquet", "--coder", "a b"], "'a b' is not a valid code: use letters"),
     ],
 )
 def test_bad_usage_is_one_line(

@@ -49,7 +49,7 @@ def test_agreement_is_counted(
     assert "Coded: C1 blind, not done yet; C2 blind, not done yet\n" in out
     assert "Expressions in common: 1 (IoU ≥ 0.5); only C1 0, only C2 1\n" in out
     assert "κ of labels: too few: 1, at least 5 are needed\n" in out
-    assert "Action units: too few: none that both coded\n" in out
+    assert "Action units: too few: none that both coders coded\n" in out
 
 
 def test_kappa_is_that_of_the_textbooks() -> None:

@@ -226,6 +226,9 @@ def test_a_blind_coder_is_sent_nothing_that_the_program_named(session: Session) 
     assert noted.json()["expressions"][0]["label"] == ""
     for step in ("undo", "redo"):
         assert not tells(client.post(f"/live/review/P07/{step}", json=who).text)
+    # Nor is who enters no code, and has not asked to look.
+    assert not any(map(tells, answers("")))
+    assert "first press Show them without coding" in answers("")[2]
     # Another coder's end, or someone who looks without a code, changes nothing for this one.
     client.post("/live/review/P07/done", json={**who, "coder": "C2"})
     looked = client.get("/live/review/P07/coding?coder=&look=true").json()
@@ -290,6 +293,32 @@ def test_it_is_told_whether_a_coder_was_blind(session: Session) -> None:
     by_number = {row["event"]: row["blind"] for row in event_rows(apply_edits(session, "C1"))}
     assert by_number == {-1: "no", session.confirmed[0].number: "yes"}
     assert [row["blind"] for row in event_rows(session)] == [""]
+    add_edit(
+        session,
+        "C3",
+        session.confirmed[0].number,
+        verdict="open",
+        moments=as_found(session),
+        label="",
+        action_units=["AU4"],
+    )
+    (row,) = event_rows(apply_edits(session, "C3"))
+    assert (row["action_units_by"], row["blind"]) == ("coder", "")  # the label is the program's
+
+
+def test_an_edit_that_changes_nothing_is_not_made(session: Session) -> None:
+    """Else accepting again, after the end of blind coding, would count as not blind."""
+    judged(session, "C1", "a smirk", action_units=["AU4", "AU12L"])
+    end_blind(session, "C1")
+    before = session.folder.edits("C1").read_bytes()
+    again = judged(session, "C1", "A smirk", action_units=["AU12L", "AU4"])
+    assert (again.label, again.blind) == ("a smirk", True)
+    assert session.folder.edits("C1").read_bytes() == before
+    assert not judged(session, "C1", "a smirk", action_units=["AU4"]).blind
+    # One that is as the program found it is accepted all the same.
+    found = list_expressions(session, "C2", look=True)[0].label
+    assert judged(session, "C2", found).verdict == "accepted"
+    assert len(session.folder.edits("C2").read_text().splitlines()) == 1
 
 
 def test_labels_and_action_units_of_a_coder_are_kept(session: Session) -> None:
@@ -298,7 +327,7 @@ def test_labels_and_action_units_of_a_coder_are_kept(session: Session) -> None:
     assert program["action_units_by"] == "program"
     edit = judged(session, "C1", " Anger ", action_units=["AU12L", "AU4"])
     assert (edit.label, edit.action_units) == ("anger", ("AU4", "AU12L"))
-    assert judged(session, "C1", "Zornig", action_units=["AU4"]).label == "Zornig"
+    assert judged(session, "C1", "Zornig", action_units=["AU4"]).label == "zornig"
     undo_edit(session, "C1")
     (row,) = event_rows(apply_edits(session, "C1"))
     assert (row["label"], row["action_units"], row["action_units_by"]) == (

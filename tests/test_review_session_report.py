@@ -212,7 +212,8 @@ def test_every_number_of_the_report_is_in_the_tables(
 def _share(probability: str) -> str:
     if not probability:
         return ""
-    return " > 99%" if float(probability) > 0.99 else f" {float(probability):.0%}"
+    percent = 100 * float(probability)
+    return " > 99 %" if percent >= 99.5 else f" {percent:.0f} %"
 
 
 def _check_rates(rates: list[list[str]], tables: dict[str, Table], seconds: float) -> None:

@@ -3,6 +3,7 @@
 import io
 import os
 import zipfile
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def client(sessions: Path) -> TestClient:
 
 @pytest.mark.parametrize("to", ["csv", "bids"])
 def test_each_file_is_saved_and_all_as_a_zip(client: TestClient, to: str) -> None:
-    written = client.post("/live/review/P07/export", json={"to": to}).json()
+    written = client.post("/live/review/P07/export", json={"to": to, "look": True}).json()
     out = Path(written["folder"])
     if os.name == "posix":
         assert out.stat().st_mode & 0o777 == 0o700
@@ -42,16 +43,19 @@ def test_each_file_is_saved_and_all_as_a_zip(client: TestClient, to: str) -> Non
         assert answer.headers["content-disposition"].startswith("attachment")
         assert Path(name).name in answer.headers["content-disposition"]
         assert answer.headers["cache-control"] == "no-store"
-    answer = client.get("/live/review/P07/exported.zip", params={"file": written["files"]})
-    assert ".zip" in answer.headers["content-disposition"]
+    asked = {"file": written["files"], "coder": "C1"}
+    answer = client.get("/live/review/P07/exported.zip", params=asked)
+    assert answer.headers["content-disposition"].endswith("_C1.zip")
     with zipfile.ZipFile(io.BytesIO(answer.content)) as packed:
         assert packed.testzip() is None
         assert packed.namelist() == written["files"]
+        year = datetime.fromtimestamp((out / written["files"][0]).stat().st_mtime).year
+        assert {entry.date_time[0] for entry in packed.infolist()} == {year}
         assert all(packed.read(name) == (out / name).read_bytes() for name in written["files"])
 
 
 def test_nothing_else_is_saved(client: TestClient, sessions: Path) -> None:
-    client.post("/live/review/P07/export", json={"to": "boris"})
+    client.post("/live/review/P07/export", json={"to": "boris", "look": True})
     out = sessions / "P07-export"
     (sessions / "secret.txt").write_text("secret")
     if os.name == "posix":
@@ -65,15 +69,16 @@ def test_nothing_else_is_saved(client: TestClient, sessions: Path) -> None:
         zipped = client.get(f"/live/review/P07/exported.zip?file={name}")
         assert zipped.status_code == 404
     assert client.get("/live/review/P08/exported/none").status_code == 404
+    assert client.get("/live/review/P07/exported.zip?file=a&coder=../x").status_code == 404
     for name in ("../secret.txt", "\0", "x" * 10_000, str(sessions / "secret.txt")):
         with pytest.raises(InputError, match="no such file was exported"):
             find_export(out, name)
 
 
 def test_the_report_is_saved_under_the_code(client: TestClient) -> None:
-    shown = client.get("/live/review/P07/report.html")
+    shown = client.get("/live/review/P07/report.html", params={"look": "yes"})
     assert "content-disposition" not in shown.headers
-    saved = client.get("/live/review/P07/report.html", params={"save": "yes"})
+    saved = client.get("/live/review/P07/report.html", params={"look": "yes", "save": "yes"})
     assert saved.content == shown.content
     assert "P07_" in saved.headers["content-disposition"]
     assert saved.headers["content-disposition"].endswith("_report.html")

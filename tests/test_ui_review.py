@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from fakes import copied
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Route, sync_playwright
 from served import serving
 from test_sessions_recover import spoil
 
@@ -91,6 +91,7 @@ def test_a_session_is_coded_on_the_page(page: Page, tmp_path: Path) -> None:
     page.wait_for_function(
         "document.querySelector('.fl-agree dl')?.innerText.includes('only C2 1')"
     )
+    assert page.get_by_role("dialog", name="Agreement").is_visible()
     page.keyboard.press("Escape")
     page.select_option(".fl-review [data-ref=export]", "csv")
     page.wait_for_function(f"{NOTICE}.innerText.includes('C2 codes blind')")
@@ -144,6 +145,11 @@ def test_a_coder_is_blind_until_done(page: Page, tmp_path: Path) -> None:
     page.keyboard.press("Enter")  # accept what?
     page.wait_for_function(f"{NOTICE}.innerText.includes('needs a label')")
     page.wait_for_selector(".fl-review [data-ref=label]:focus")
+    page.select_option(".fl-review [data-ref=label]", label="Another…")
+    page.wait_for_selector(".fl-review [data-ref=own]:focus")
+    page.locator(".fl-review [data-ref=own]").blur()  # nothing was typed
+    assert page.locator(".fl-review [data-ref=own]").is_hidden()
+    assert page.input_value(".fl-review [data-ref=label]") == ""
     page.select_option(".fl-review [data-ref=label]", label="Another…")
     page.wait_for_selector(".fl-review [data-ref=own]:focus")
     page.keyboard.type("a smirk")
@@ -231,6 +237,7 @@ def test_a_session_that_was_cut_off_is_recovered_on_the_page(page: Page, tmp_pat
     page.wait_for_selector(".fl-review option[value=P08]", state="attached")
     page.select_option(".fl-review [data-ref=session]", "P08")
     page.wait_for_selector(".fl-review [data-ref=recover]:visible")
+    assert "press Recover once it has ended" in page.inner_text(".fl-review [data-ref=notice]")
     # Nothing has changed: name, film and list are still those of the other session.
     assert page.input_value(".fl-review [data-ref=session]") == "P07"
     assert page.get_attribute(".fl-review", "data-open") == "P07"
@@ -374,6 +381,68 @@ def test_a_quick_coder_loses_nothing(page: Page, tmp_path: Path) -> None:
     assert (found[1].onset.index, found[1].offset.index) == (apex - 1, apex + 3)
     assert (found[1].verdict, found[1].note) == ("accepted", "both brows")
     assert (found[-1].verdict, found[-1].note) == ("open", "a yawn")
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_no_click_on_an_action_unit_is_lost(page: Page) -> None:
+    page.fill(".fl-review [data-ref=coder]", "C1")
+    page.locator(".fl-review [data-ref=coder]").blur()
+    page.click(".fl-coding li[data-number='1'] button")
+    edits: list[Route] = []
+
+    def hold_second(edit: Route) -> None:
+        edits.append(edit)
+        if len(edits) != 2:
+            edit.continue_()
+
+    page.route("**/edit", hold_second)
+    units = "[...document.querySelectorAll('.fl-units [data-unit]')]"
+    with page.expect_request(lambda sent: "AU4" in (sent.post_data or "")):
+        page.evaluate(f"""() => {{
+            for (const unit of ["AU1", "AU4"])
+                {units}.find((chip) => chip.dataset.unit === unit).click();
+        }}""")
+    page.click(".fl-units [data-unit=AU12]")  # only the first click has been answered
+    edits[1].continue_()
+    with page.expect_response(lambda got: "AU12" in (got.request.post_data or "")):
+        pass
+    words = "document.querySelector('.fl-review [data-ref=units-words]').innerText"
+    page.wait_for_function(f"{words} === 'AU1 AU4 AU12'")
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_keys_are_those_of_what_is_focused_and_decide_once(page: Page) -> None:
+    ref = ".fl-review [data-ref={}]".format
+    page.select_option(ref("export"), "csv")
+    page.wait_for_function(f"{NOTICE}.innerText.includes('Show them without coding')")
+    page.fill(ref("coder"), "C1")
+    page.locator(ref("coder")).blur()
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.click(ref("done"))
+    page.wait_for_selector(".fl-review[data-blind=no]")
+    page.click(".fl-coding li[data-number='1'] button")
+    page.select_option(ref("export"), "csv")
+    page.focus(".fl-review [data-ref=notice] a:text('_events.csv')")
+    with page.expect_download():
+        page.keyboard.press("Enter")
+    page.get_by_role("tab", name="Live").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".fl-review", state="hidden")
+    page.get_by_role("tab", name="Review").click()
+    page.wait_for_selector(".fl-review", state="visible")
+    assert page.evaluate("document.activeElement.role") != "tab"
+    assert page.is_disabled(ref("undo"))  # no edit has been made
+    for _ in range(4):
+        page.keyboard.down("n")  # all but the first are repeats
+    page.keyboard.up("n")
+    page.keyboard.press("n")
+    page.wait_for_selector(".fl-coding li[data-number='-2']")
+    assert page.locator(".fl-coding li").count() == 3
+    page.fill(ref("coder"), "C2")  # the downloads are those of C1
+    page.locator(ref("coder")).blur()
+    page.wait_for_selector(ref("notice"), state="hidden")
 
 
 @pytest.mark.browser

@@ -171,10 +171,10 @@ class TestInABrowser:
             page.wait_for_selector(".fl[data-badge=ENDED]")
             assert served.session.snapshot().run == 1
             page.click("[data-ref=repeat]")
-            page.wait_for_selector(".fl[data-badge=LIVE]")
+            page.wait_for_selector(".fl[data-badge=PLAYING]")
             page.wait_for_function(
                 "document.querySelector('[data-ref=badge]').innerText !== 'LIVE'"
             )
-            page.wait_for_selector(".fl[data-badge=LIVE]")
+            page.wait_for_selector(".fl[data-badge=PLAYING]")
             assert served.session.snapshot().run >= 3
             watched.check(served)

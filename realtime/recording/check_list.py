@@ -16,7 +16,8 @@ SPEED_RESERVE = 2.0
 SOUND_BYTES_S = 96_000
 """Bytes per second of one 16-bit channel at 48 kHz."""
 MEASURE_ONE = "measure one on the Calibrate tab, or with fmanet calibrate baseline"
-NOT_CHECKED = "not checked: check it on the Calibrate tab, or with fmanet calibrate camera"
+CHECK_IT = "check it on the Calibrate tab, or with fmanet calibrate camera"
+ANOTHER_DISK = "record on another disk, or with h264"
 
 
 def make_check_list(
@@ -27,7 +28,9 @@ def make_check_list(
     `realtime.sessions.folder.disk_speed` returns it."""
     steady = info.clock in ("driver", "file", "synthetic")
     needed_s = SPEED_RESERVE * estimate_bytes_per_s(plan, info)
-    camera = plan.camera or (Check("camera", False, NOT_CHECKED) if info.live else None)
+    camera = plan.camera or (
+        Check("camera", False, f"not checked: {CHECK_IT}") if info.live else None
+    )
     return (
         *([camera] if camera else []),
         *([check_jpegs(plan, info)] if plan.keeps_jpegs else []),
@@ -53,9 +56,16 @@ def make_check_list(
             disk_bytes_s >= needed_s,
             f"{'fast enough' if disk_bytes_s >= needed_s else 'too slow'} "
             f"({disk_bytes_s / 1e6:.0f} MB/s, {needed_s / 1e6:.0f} needed)"
-            + ("" if disk_bytes_s >= needed_s else ": record on another disk, or with h264"),
+            + ("" if disk_bytes_s >= needed_s else f": {ANOTHER_DISK}"),
         ),
     )
+
+
+def drop_remedy(warning: str) -> str:
+    """Return a warning of a session without the remedy, for which it is too late."""
+    for remedy in (MEASURE_ONE, CHECK_IT, ANOTHER_DISK):
+        warning = warning.removesuffix(f": {remedy}")
+    return warning
 
 
 def _baseline(baseline: Baseline | None, participant: str) -> Check:

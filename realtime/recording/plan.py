@@ -19,10 +19,9 @@ PLANNED_S = 600.0
 def check_participant(code: str) -> str:
     """Return `code`. Raises `InputError` if it does not look like a code."""
     if not PARTICIPANT.fullmatch(code):
-        raise InputError(
-            "enter a participant code, e.g. P07 (no names)"
-            + (f"; {code!r} is none: letters, digits, - and _, at most 32" if code else "")
-        )
+        if not code:
+            raise InputError("enter a participant code, e.g. P07 (no names)")
+        raise InputError(f"{code!r} is not a valid code: use letters, digits, - and _, at most 32")
     return code
 
 

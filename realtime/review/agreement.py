@@ -147,7 +147,7 @@ def describe_agreement(found: Agreement) -> list[tuple[str, str]]:
             f"index {_number(units.index)} in {units.expressions} expressions in which both coded "
             f"them; of {units.shared} in common, {units.same_side} on the same side"
             if units.expressions
-            else "too few: none that both coded",
+            else "too few: none that both coders coded",
         ),
         *((f"κ of {unit}", str(kappa)) for unit, kappa in units.by_unit.items()),
         ("What κ means", MEANING),

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from model.errors import InputError
-from model.labels import CLASSES, EMOTIONS, UNCLEAR
 from model.records import MICRO_S, Event, Kind, Prediction, Stamp, Window
 from model.text import clean_line
 from realtime.sessions.clock_anchors import format_utc
@@ -30,18 +29,15 @@ from realtime.sessions.line_file import LineFile, read_lines
 from realtime.sessions.reader import Session
 
 MAX_TEXT = 500
-_LABELS = (*CLASSES, *EMOTIONS, UNCLEAR)
-"""The labels that the page offers; others are free, but these are spelled in one way."""
 _ROUNDING_S = 1e-3  # containers round the times of frames to this
 
 
 def check_coder(coder: str) -> str:
     """Return `coder`. Raises `InputError` if it does not look like a code."""
     if not PARTICIPANT.fullmatch(coder):
-        raise InputError(
-            "enter your coder code first, e.g. C1"
-            + (f"; {coder!r} is none: letters, digits, - and _, at most 32" if coder else "")
-        )
+        if not coder:
+            raise InputError("enter your coder code first, e.g. C1")
+        raise InputError(f"{coder!r} is not a valid code: use letters, digits, - and _, at most 32")
     return coder
 
 
@@ -98,23 +94,29 @@ def add_edit(
 ) -> Edit:
     """Append the coder's edit of event `number`; None adds an expression. `moments`: the stamps of
     onset, apex and offset, frames of the session. `label`: empty if the coder has not named it yet.
-    `action_units`: see `Edit`. Raises `InputError` if there is no such event, an accepted
-    expression has no label, the moments are out of order, an action unit does not look like one, or
-    another program is changing the session."""
+    `action_units`: see `Edit`. An edit that changes nothing is not appended: it would make an
+    expression that was coded blind one that was not. Raises `InputError` if there is no such event,
+    an accepted expression has no label, the moments are out of order, an action unit does not look
+    like one, or another program is changing the session."""
     onset, apex, offset = moments
     if not onset.time_s <= apex.time_s <= offset.time_s or onset == offset:
         raise InputError("onset, apex and offset must be in this order: move the others first")
     label, note = clean_line(label), clean_line(note)
-    label = label.lower() if label.lower() in _LABELS else label
+    label = label.lower()  # Boredom and boredom are one label
     if verdict == "accepted" and not label:
         raise InputError("an accepted expression needs a label: choose one first")
     if max(len(label), len(note)) > MAX_TEXT:
         raise InputError(f"label and note may have {MAX_TEXT} characters at most")
     check_coder(coder)
+    units = None if action_units is None else check_units(action_units)
     with hold(session.folder.path) as folder:
-        known = {edit.number for edit in list_expressions(session, coder)}
+        known = {edit.number: edit for edit in list_expressions(session, coder)}
         if number is not None and number not in known:
             raise InputError(f"event {number}: the session has no event of that number")
+        now = None if number is None else known[number]
+        wanted = (verdict, *moments, label, note, units)
+        if now and now.utc and wanted == _decisions(now):
+            return now
         history = read_coder(folder, coder)
         edit = Edit(
             coder=coder,
@@ -126,12 +128,17 @@ def add_edit(
             offset=offset,
             label=label,
             note=note,
-            action_units=None if action_units is None else check_units(action_units),
+            action_units=units,
             serial=history.next_serial,
             blind=not history.sees_program,
         )
         _append(folder, coder, format_edit(edit))
     return edit
+
+
+def _decisions(edit: Edit) -> tuple[object, ...]:
+    moments = (edit.onset, edit.apex, edit.offset)
+    return (edit.verdict, *moments, edit.label.lower(), edit.note, edit.action_units)
 
 
 def check_units(units: Sequence[str]) -> tuple[str, ...]:
@@ -196,7 +203,7 @@ def apply_edits(session: Session, coder: str) -> Session:
     the rejected ones, and without those added but not yet accepted. `verdicts` says which are
     accepted, rejected or added; the others stay as found. Raises `InputError` if the coder has made
     no edit."""
-    check_reviewed(session.folder, coder)
+    last = {edit.number: edit for edit in check_reviewed(session.folder, coder).edits}
     found = {event.number: event for event in session.confirmed}
     kept: list[Event] = []
     verdicts: dict[int, str] = {}
@@ -215,7 +222,8 @@ def apply_edits(session: Session, coder: str) -> Session:
         verdicts=verdicts,
         coder=coder,
         coded_units=frozenset(e.number for e in coded if e.action_units is not None),
-        coded_blind={e.number: "yes" if e.blind else "no" for e in coded if e.utc},
+        # Whoever coded only action units has not judged the label, which is the program's.
+        coded_blind={n: "yes" if e.blind else "no" for n, e in last.items() if e.label},
     )
 
 

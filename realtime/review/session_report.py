@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from model.errors import InputError
 from model.records import MICRO_S, Event, ImageU8
+from realtime.recording.check_list import drop_remedy
 from realtime.results.replay import open_replay
 from realtime.results.run_summary import check_new
 from realtime.review.blind_coding import Blindness, measure_blindness
@@ -66,6 +67,7 @@ def make_report(session: Session) -> str:
         methods=describe_methods(session, quality),
         amounts=_amounts,
         blindness=_blindness(session),
+        warnings=map(drop_remedy, session.document["warnings"]),
     )
 
 

@@ -71,7 +71,8 @@ def _pack(files: dict[str, Path]) -> Iterator[bytes]:
     stream = _Stream()
     with zipfile.ZipFile(stream, "w") as packed:
         for name, path in files.items():
-            with path.open("rb") as source, packed.open(name, "w", force_zip64=True) as target:
+            entry = zipfile.ZipInfo.from_file(path, name, strict_timestamps=False)  # with its date
+            with path.open("rb") as source, packed.open(entry, "w", force_zip64=True) as target:
                 while part := source.read(CHUNK):
                     target.write(part)
                     yield stream.take()

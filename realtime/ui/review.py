@@ -5,7 +5,7 @@ place in the video (`realtime.review.recorded_frames`).
 """
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,9 +17,9 @@ from model.records import Window
 from realtime.export import export, export_folder
 from realtime.results.clips import CONTEXT_S
 from realtime.results.replay import LARGEST_FACTOR, Replay
-from realtime.review.coding import apply_edits, read_coder
+from realtime.review.coding import apply_edits, check_coder, read_coder
 from realtime.review.session_report import make_report
-from realtime.sessions.export_rows import name_files, name_session
+from realtime.sessions.export_rows import name_files
 from realtime.sessions.exported_copies import ForgottenCopies, forget_copies
 from realtime.sessions.folder import hold
 from realtime.sessions.reader import Session
@@ -41,6 +41,7 @@ class ExportRequest(BaseModel):
 
     to: Text
     coder: Text = ""
+    look: bool = False
 
 
 class TimeRange(BaseModel):
@@ -125,15 +126,15 @@ def build_review_routes(root: Path) -> APIRouter:
 
     @router.get("/{name}/report.html")
     @error_as_404
-    def report_page(name: str, coder: str = "", save: bool = False) -> Response:
-        session = _as_coded_by(store.open(name).session, coder)
+    def report_page(name: str, coder: str = "", look: bool = False, save: bool = False) -> Response:
+        session = _as_coded_by(store.open(name), coder, look)
         headers = attachment(f"{name_files(session)}_report.html") if save else NO_STORE
         return Response(make_report(session), media_type="text/html", headers=headers)
 
     @router.post("/{name}/export")
     @error_as_answer
     def export_session(name: str, request: ExportRequest) -> dict[str, Any]:
-        session = _as_coded_by(store.open(name).session, request.coder)
+        session = _as_coded_by(store.open(name), request.coder, request.look)
         out = export_folder(session)
         files = [path.relative_to(out).as_posix() for path in export(session, [request.to], out)]
         return {"folder": str(out), "files": files}
@@ -145,26 +146,27 @@ def build_review_routes(root: Path) -> APIRouter:
 
     @router.get("/{name}/exported.zip")
     @error_as_404
-    def exported_zip(name: str, file: Annotated[list[str], Query()]) -> Response:
+    def exported_zip(name: str, file: Annotated[list[str], Query()], coder: str = "") -> Response:
         session = store.open(name).session
-        return answer_zip(export_folder(session), file, f"{name_session(session)}.zip")
+        named = replace(session, coder=coder and check_coder(coder))
+        return answer_zip(export_folder(session), file, f"{name_files(named)}.zip")
 
     add_coding_routes(router, store)
     return router
 
 
-def _as_coded_by(session: Session, coder: str) -> Session:
-    """Return `session` with the coder's edits, if there are any. Raises `InputError` if the coder
-    codes blind, since what is exported and reported has the program's labels."""
-    if not coder:
-        return session
-    history = read_coder(session.folder, coder)
-    if not history.sees_program:
-        raise InputError(
-            f"coder {coder} codes blind, and this would show what the program found: first press "
-            "Done coding blind"
-        )
-    return apply_edits(session, coder) if history.edits else session
+def _as_coded_by(opened: OpenSession, coder: str, look: bool) -> Session:
+    """Return the session with the coder's edits, if there are any. Raises `InputError` if the coder
+    codes blind, or nobody wants to `look`: what is exported and reported has the program's
+    labels."""
+    session = opened.session
+    if not may_see_program(opened, coder, look):
+        who, button = "this", "Show them without coding"
+        if coder:
+            who, button = f"coder {coder} codes blind, and this", "Done coding blind"
+        raise InputError(f"{who} would show what the program found: first press {button}")
+    edited = coder and read_coder(session.folder, coder).edits
+    return apply_edits(session, coder) if edited else session
 
 
 def _window(opened: OpenSession, onset: int, apex: int, offset: int) -> Window:

@@ -4,11 +4,16 @@ import { bars, name, unitName, units } from "./events.js";
 import { clockTime, labelColour, make, ms, title } from "./colours.js";
 import { Replay } from "./replay.js";
 
-/** Show `children` under a header with `heading` and a button that closes the dialog. */
+/** Show `children` under a header with `heading`, whose first element names the dialog, and a button
+ * that closes it. */
 export function showDialog(dialog, attributes, heading, children) {
   const close = make("button", { type: "button", class: "fl-close", "aria-label": "Close" }, "×");
-  close.addEventListener("click", () => dialog.close());
+  close.addEventListener("click", () => {
+    // As Esc does: whoever opened the dialog may have something to ask first.
+    if (dialog.dispatchEvent(new Event("cancel", { cancelable: true }))) dialog.close();
+  });
   dialog.replaceChildren(make("div", attributes, make("header", {}, ...heading, close), ...children));
+  dialog.setAttribute("aria-label", heading[0].textContent);
   if (!dialog.open) dialog.showModal();
 }
 

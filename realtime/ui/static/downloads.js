@@ -2,15 +2,16 @@
 
 import { make } from "./colours.js";
 
-/** A link for each exported file, and one for all of them as a ZIP file. `base`: address of the
- * session's routes. */
-export function downloadLinks(base, files) {
+/** A link for each exported file, and one for all of them as a ZIP file, whose name has the code of
+ * `coder`. `base`: address of the session's routes. */
+export function downloadLinks(base, files, coder) {
   const links = files.map((file) => {
     const path = file.split("/").map(encodeURIComponent).join("/");
     return saveLink(new URL(`exported/${path}`, base), file.split("/").at(-1));
   });
   if (files.length > 1) {
     const all = new URL("exported.zip", base);
+    all.searchParams.set("coder", coder);
     for (const file of files) all.searchParams.append("file", file);
     links.unshift(saveLink(all, "all as a ZIP file"));
   }

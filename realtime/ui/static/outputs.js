@@ -23,7 +23,7 @@ export class Outputs {
   async #report() {
     if (!(await this.#ready())) return;
     const address = new URL("report.html", this.#base);
-    address.searchParams.set("coder", this.#coding.coder);
+    for (const [name, value] of this.#coding.who) address.searchParams.set(name, value);
     window.open(address, "_blank", "noopener");
     const saved = new URL(address);
     saved.searchParams.set("save", "yes");
@@ -35,17 +35,19 @@ export class Outputs {
     choice.value = "";
     if (!(await this.#ready())) return;
     this.#parts.tell(`Writing ${words}…`);
-    const written = await this.#parts.ask("export", { to, coder: this.#coding.coder });
+    const written = await this.#parts.ask("export", { to, coder: this.#coding.coder, look: this.#coding.look });
     if (!written) return;
-    this.#parts.tell(`Written to ${written.folder}. Download: `, ...downloadLinks(this.#base, written.files));
+    this.#parts.tell(`Written to ${written.folder}. Download: `, ...downloadLinks(this.#base, written.files, this.#coding.coder));
   }
 
-  /** Whether every edit is stored, and the coder may see what the program found. */
+  /** Whether every edit is stored, and who looks may see what the program found. */
   async #ready() {
     await this.#coding.flush();
     const { coder, blind } = this.#coding;
-    const waits = coder && blind;
-    if (waits) this.#parts.warn(`${coder} codes blind, and this would show what the program found: first press Done coding blind.`);
-    return this.#base !== null && !waits;
+    if (blind) {
+      const [who, button] = coder ? [`${coder} codes blind, and this`, "Done coding blind"] : ["This", "Show them without coding"];
+      this.#parts.warn(`${who} would show what the program found: first press ${button}.`);
+    }
+    return this.#base !== null && blind === false;
   }
 }

@@ -16,6 +16,7 @@ export class Panel {
   #root;
   #ref;
   #labels = {};
+  #label = ""; // of the expression on show
   #units;
 
   /** `ref(name)`: the elements. `change(changes)`: the coder wants them. `see(moment)`, `here(moment)`:
@@ -38,6 +39,11 @@ export class Panel {
       const label = target.value.trim();
       target.blur();
       if (label) change({ label });
+    });
+    ref("own").addEventListener("blur", ({ target }) => {
+      if (target.value.trim()) return;
+      target.hidden = true; // none was typed: the stored one counts
+      ref("label").value = this.#label;
     });
     ref("note").addEventListener("input", ({ target }) => type(Number(target.dataset.number), target.value));
     this.#units = new UnitChoice(ref("units"), ref("units-words"), (units) => change({ action_units: units }));
@@ -77,6 +83,7 @@ export class Panel {
       ...Object.entries(this.#labels).map(([name, labels]) => make("optgroup", { label: name }, ...options(labels))),
       make("optgroup", { label: "Your own" }, ...options(own), make("option", { value: OWN }, "Another…")),
     ]);
+    this.#label = label;
     const field = this.#ref("own");
     if (!field.hidden && document.activeElement === field && Number(field.dataset.number) === number) return;
     this.#ref("label").value = label;

@@ -18,11 +18,16 @@ export class ProtocolEditor {
   #dialog;
   #save;
   #form = null;
+  #before = ""; // the entries as they were opened
 
   /** `save(entries)`: sends them, and resolves to the answer, null without one. */
   constructor(dialog, save) {
     this.#dialog = dialog;
     this.#save = save;
+    dialog.addEventListener("cancel", (leaving) => {
+      const changed = JSON.stringify(this.#entries()) !== this.#before;
+      if (changed && !confirm("Close without saving? What you have typed is lost.")) leaving.preventDefault();
+    });
   }
 
   /** Edit a copy of `protocol`. */
@@ -46,7 +51,13 @@ export class ProtocolEditor {
       submitted.preventDefault();
       this.#submit();
     });
+    this.#form.addEventListener("keydown", (pressed) => {
+      // Who ends an entry with Enter has not finished the protocol.
+      if (pressed.key === "Enter" && pressed.target.matches("input")) pressed.preventDefault();
+    });
     showDialog(this.#dialog, { class: "fl-sheet" }, [make("h2", {}, "Protocol")], [this.#form]);
+    this.#form.querySelector("input").focus();
+    this.#before = JSON.stringify(this.#entries());
   }
 
   async #submit() {

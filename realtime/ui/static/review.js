@@ -56,6 +56,7 @@ class Review {
     this.#ref("session").addEventListener("change", ({ target }) => this.#open(target.value));
     this.#ref("coder").addEventListener("change", ({ target }) => {
       localStorage.setItem(CODER, target.value.trim());
+      this.#tell(""); // the downloads of another coder
       if (this.#facts) this.#coding.open(this.#address, this.#coder);
     });
     this.#blind = new BlindNotice((name) => this.#ref(name), this.#coding, () => this.#coding.open(this.#address, "", true));
@@ -84,7 +85,7 @@ class Review {
     this.#ref("dialog").addEventListener("close", () => this.#replay?.stop());
     document.addEventListener("keydown", (pressed) => this.#key(pressed));
     // So only a button that was reached by keyboard is focused, and Enter and Space are its own.
-    root.addEventListener("click", ({ detail, target }) => detail && target.closest("button")?.blur(), true);
+    root.addEventListener("click", ({ detail, target }) => detail && target.closest("button, a")?.blur(), true);
     document.addEventListener("fmanet-review", ({ detail }) => (this.#wanted = detail));
     // The arrow keys step through frames; in a focused list they would choose another label.
     for (const list of root.querySelectorAll("select")) list.addEventListener("change", () => list.blur());
@@ -93,6 +94,7 @@ class Review {
       this.#visible = visible;
       if (visible) this.#list();
       else this.#player.play(false);
+      if (document.activeElement.matches("[role=tab]:not(:focus-visible)")) document.activeElement.blur();
     });
   }
 
@@ -160,11 +162,14 @@ class Review {
     const facts = await this.#ask(`${encodeURIComponent(name)}/session`);
     if (turn !== this.#turn) return; // another was chosen meanwhile
     if (!facts) {
-      this.#offerRecovery(name, this.#ref("session").selectedOptions[0]?.dataset.unfinished === "yes");
+      const unfinished = this.#ref("session").selectedOptions[0]?.dataset.unfinished === "yes";
+      this.#offerRecovery(name, unfinished);
+      if (unfinished) this.#warn(`${name} was cut off, or is still being recorded: press Recover once it has ended.`);
       this.#ref("session").value = this.#name;
       return;
     }
     this.#ref("session").value = name;
+    this.#tell(""); // what was said of another session
     [this.#name, this.#address] = [name, encodeURIComponent(name)];
     this.#facts = facts;
     this.#timeline?.close();
@@ -332,7 +337,7 @@ class Review {
   #key(pressed) {
     const typing = pressed.target.closest?.("input[type=text], textarea, select");
     if (!this.#visible || !this.#facts || typing || this.#ref("dialog").open) return;
-    const pressing = ["Enter", " "].includes(pressed.key) && this.#root.contains(pressed.target.closest?.("button"));
+    const pressing = ["Enter", " "].includes(pressed.key) && pressed.target.closest?.("button, a");
     if (pressed.altKey || pressing) return;
     if (pressed.ctrlKey || pressed.metaKey) {
       if (pressed.key.toLowerCase() !== "z") return;
@@ -359,7 +364,7 @@ class Review {
     const action = actions[pressed.key] ?? actions[pressed.key.toLowerCase()];
     if (!action) return;
     pressed.preventDefault();
-    action();
+    if (!pressed.repeat || pressed.key.startsWith("Arrow")) action(); // a held key decides once
   }
 
   async #magnify() {

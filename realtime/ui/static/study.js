@@ -35,13 +35,17 @@ class StudyTab extends Tab {
     }
     this.ref("protocol").addEventListener("change", async ({ target }) => {
       const [file] = target.files;
-      if (file) this.ask("protocol", { text: decode(await file.arrayBuffer()) });
+      if (!file) return;
+      const text = decode(await file.arrayBuffer());
+      target.value = ""; // so the same file, mended, can be opened again
+      this.ask("protocol", { text });
     });
     this.ref("protocol-file").addEventListener("change", ({ target }) => {
       this.ask("protocol/choose", { text: target.value });
     });
     const editor = new ProtocolEditor(this.ref("editor"), (entries) => this.ask("protocol/save", entries));
-    this.ref("edit").addEventListener("click", () => editor.open(this.#protocol));
+    this.ref("edit").addEventListener("click", () => this.#protocol && editor.open(this.#protocol));
+    this.ref("editor").addEventListener("close", () => (this.ref("hint").textContent = "")); // it was about the editor
     this.ref("start").addEventListener("click", () => this.#begin());
     this.ref("stop").addEventListener("click", () => {
       if (!window.confirm("End the recording?")) return;
@@ -52,7 +56,7 @@ class StudyTab extends Tab {
     this.ref("forget").addEventListener("click", () => {
       const field = this.ref("seconds");
       if (!field.reportValidity()) return;
-      const question = `Delete the last ${field.value} s of the recording? They cannot be restored.`;
+      const question = `Delete the last ${field.value} s of the recording? This cannot be undone.`;
       if (window.confirm(question)) this.ask("forget", { seconds: Number(field.value) });
     });
     this.ref("review").addEventListener("click", ({ target }) => {

@@ -12,8 +12,11 @@ export class UnitChoice {
   #names = {};
   #coded = null;
   #program = null;
+  #number = null;
+  #stored = null; // the expression as it was shown last
+  #waiting = 0; // choices that the server has not answered
 
-  /** `choose(units)`: the coder wants these, "AU12" or "AU12L" each. */
+  /** `choose(units)`: the coder wants these, "AU12" or "AU12L" each; resolves once they are stored. */
   constructor(fieldset, words, choose) {
     [this.#fieldset, this.#words, this.#choose] = [fieldset, words, choose];
   }
@@ -24,8 +27,15 @@ export class UnitChoice {
   }
 
   /** Show the units of an expression; null: the coder has not coded them. */
-  show({ action_units: coded, program }) {
-    [this.#coded, this.#program] = [coded, program];
+  show(expression) {
+    this.#stored = expression;
+    if (this.#waiting && expression.number === this.#number) return; // older than the last click
+    [this.#number, this.#program] = [expression.number, expression.program];
+    this.#draw(expression.action_units);
+  }
+
+  #draw(coded) {
+    this.#coded = coded;
     this.#words.textContent = coded === null ? "not coded (click again: left, right)" : coded.join(" ") || "none seen";
     const others = (coded ?? []).map(bare).filter((unit) => !(unit in this.#names));
     const chips = [...Object.keys(this.#names), ...others].map((unit) => this.#chip(unit));
@@ -57,9 +67,15 @@ export class UnitChoice {
   }
 
   /** Show the coder's choice at once: a second click must not wait for the server. */
-  #take(units) {
-    this.show({ action_units: units, program: this.#program });
-    this.#choose(units);
+  async #take(units) {
+    this.#draw(units);
+    this.#waiting += 1;
+    try {
+      await this.#choose(units);
+    } finally {
+      this.#waiting -= 1;
+    }
+    if (!this.#waiting) this.show(this.#stored);
   }
 }
 
