@@ -173,7 +173,7 @@ class TestInABrowser:
             page.click("[data-ref=repeat]")
             page.wait_for_selector(".fl[data-badge=PLAYING]")
             page.wait_for_function(
-                "document.querySelector('[data-ref=badge]').innerText !== 'LIVE'"
+                "document.querySelector('[data-ref=badge]').innerText !== 'PLAYING'"
             )
             page.wait_for_selector(".fl[data-badge=PLAYING]")
             assert served.session.snapshot().run >= 3
