@@ -157,7 +157,7 @@ def test_the_guide_measures_camera_and_face_and_uses_the_baseline(session: LiveS
         guide.take(step)
     assert guide.state()["camera"]["light"] == "amber"
 
-    with pytest.raises(InputError, match=r"P07 \(no names\); 'Ann Lee' is none"):
+    with pytest.raises(InputError, match="'Ann Lee' is not a valid participant code"):
         begin(guide, "baseline", participant="Ann Lee")
     begin(guide, "baseline", participant=" P-07 ")
     assert session.config.source == DEMO_AT_REST  # the demo face is asked to rest

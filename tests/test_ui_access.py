@@ -626,7 +626,8 @@ def test_a_thousand_commands_lose_the_socket_that_sent_them(served: Served) -> N
             for _ in range(1000):
                 socket.send(json.dumps({"do": "switch", "source": "absent.mkv"}))
             receive(socket, "nothing of this kind")
-        assert socket.close_code == 1008
+        # What the server no longer reads resets the connection, which may overtake its reason.
+        assert socket.close_code in (1008, 1006)
         assert receive(other, "status")["state"] == "running"
 
 

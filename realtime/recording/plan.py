@@ -21,7 +21,10 @@ def check_participant(code: str) -> str:
     if not PARTICIPANT.fullmatch(code):
         if not code:
             raise InputError("enter a participant code, e.g. P07 (no names)")
-        raise InputError(f"{code!r} is not a valid code: use letters, digits, - and _, at most 32")
+        raise InputError(
+            f"{code!r} is not a valid participant code: use letters, digits, - and _, at most 32, "
+            "e.g. P07 (no names)"
+        )
     return code
 
 
