@@ -31,8 +31,8 @@ it."""
 MOTION_STEP_PX = 0.05
 """Motion, crop px, of one level of the reduced motion field; 127 means 6.35 px or more."""
 
-_HEAT_SIGMA_PX = 12.0
-"""A cell takes its threshold from the regions around it, weighted by this Gaussian."""
+_TWICE_SQUARE = 2 * 12.0**2
+"""Of a Gaussian in px: by it a cell takes its threshold from the regions around it."""
 _LEAST_PX = 0.01
 _OUTLINE_SIGMAS = 1.5  # a region is drawn where its Gaussian weight exceeds a third
 
@@ -118,10 +118,9 @@ def draw_heat(step: Step) -> ImageU8 | None:
     per_px = over / np.maximum(moved_px, _LEAST_PX)
     middle = (np.arange(HEAT_GRID) + 0.5) * len(length) / HEAT_GRID
     centres = region_centres(step.face.landmarks_px, step.face.crop_from_image)
-    apart = (middle - centres[:, :1]) ** 2, (middle - centres[:, 1:]) ** 2
-    square = (apart[1][:, :, None] + apart[0][:, None, :]) / (2 * _HEAT_SIGMA_PX**2)
-    weight = np.exp(square.min(axis=0) - square)  # of the nearest region 1, however far it is
-    heat = cells * np.tensordot(per_px, weight, 1) / weight.sum(axis=0)
+    centres = np.clip(centres, 0, len(length))  # so that no cell is too far from all regions
+    across, down = (np.exp((middle - c[:, None]) ** 2 / -_TWICE_SQUARE) for c in centres.T)
+    heat = cells * ((per_px[:, None] * down).T @ across) / (down.T @ across)
     return np.asarray(np.clip(np.rint(heat / HEAT_STEP), 0, 255), np.uint8)
 
 

@@ -57,8 +57,11 @@ class Replay:
     """(N, 2, C, C) float32, crop px: the same without the head's motion, smoothed, on the face."""
 
 
-def open_replay(clip: Sequence[Frame], window: Window, face: str = LARGEST) -> Replay:
-    """Align the frames of `clip` and measure the face's motion against the onset of `window`.
+def open_replay(
+    clip: Sequence[Frame], window: Window, face: str = LARGEST, most: int = MAX_FRAMES
+) -> Replay:
+    """Align the frames of `clip`, `most` of them at the most, and measure the face's motion against
+    the onset of `window`.
 
     `clip` holds consecutive frames, including the onset: motion is measured against it, and no
     other moment or person can replace it. `face`: which of several faces was followed, see
@@ -72,7 +75,7 @@ def open_replay(clip: Sequence[Frame], window: Window, face: str = LARGEST) -> R
         raise InputError(
             "the onset of this expression is no longer kept, so nothing can be magnified"
         )
-    step = -(-len(clip) // MAX_FRAMES)
+    step = -(-len(clip) // most)
     aligner = FaceAligner(face)
     aligned = [(frame, aligner.align(frame)) for frame in clip[first % step :: step]]
     pairs = [(frame, face) for frame, face in aligned if face is not None]

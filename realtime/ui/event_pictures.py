@@ -4,7 +4,7 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -16,7 +16,14 @@ from model.errors import InputError
 from model.records import Event, Frame, ImageU8, Window
 from realtime.live import LiveSession
 from realtime.results.flow_colour import colour_flow, draw_wheel, find_full_scale_px
-from realtime.results.replay import LARGEST_FACTOR, REPLAY_PX, Replay, magnify, open_replay
+from realtime.results.replay import (
+    LARGEST_FACTOR,
+    MAX_FRAMES,
+    REPLAY_PX,
+    Replay,
+    magnify,
+    open_replay,
+)
 from realtime.results.replay_film import encode_replay
 from realtime.stream.packed_frame import encode_jpeg
 from realtime.ui.access import get_person
@@ -31,6 +38,9 @@ REPLAY_QUALITY = 90
 SAVED_FACTOR = 10.0
 """Magnification of a saved replay."""
 WHEEL_PX = 192
+Factor = Annotated[float, Query(ge=1, le=LARGEST_FACTOR)]
+Most = Annotated[int, Query(ge=8, le=MAX_FRAMES)]
+"""How many pictures a replay has at the most; a thinned one takes as much less work."""
 
 Moment = Literal["onset", "apex", "offset"]
 Phase = Literal["onset_apex", "apex_offset"]
@@ -44,13 +54,13 @@ def build_picture_routes(session: LiveSession) -> APIRouter:
     replays = Replays()
     session.on_forget(replays.clear)
 
-    def open_event_replay(run: int, event: Event) -> Replay:
+    def open_event_replay(run: int, event: Event, most: int = MAX_FRAMES) -> Replay:
         # The state is in the key, because an early event's clip ends before the offset, and so are
         # the forgotten spans, because they may shorten the clip.
         forgotten = session.results.forgotten_spans()
-        key = (run, event.number, event.state, forgotten)
+        key = (run, event.number, event.state, forgotten, most)
         face = session.config.face
-        replay = replays.open(key, lambda: session.clip(event.number), event.window, face)
+        replay = replays.open(key, lambda: session.clip(event.number), event.window, face, most)
         if session.results.forgotten_spans() != forgotten:
             raise InputError("part of it was deleted meanwhile: open it again")
         return replay
@@ -100,22 +110,24 @@ def build_picture_routes(session: LiveSession) -> APIRouter:
             requests[may_control] -= 1
 
     @router.get("/events/{run}/{number}/replay.json")
-    async def replay(request: Request, run: int, number: int) -> dict[str, Any]:
+    async def replay(
+        request: Request, run: int, number: int, most: Most = MAX_FRAMES
+    ) -> dict[str, Any]:
         @error_as_answer
         def facts() -> dict[str, Any]:
             event = find_event(run, number)
-            facts = describe_replay(open_event_replay(run, event), event.window)
+            facts = describe_replay(open_event_replay(run, event, most), event.window)
             return facts | {"full_scale_px": _full_px(event)}
 
         return await wait_turn(request, facts)
 
     @router.get("/events/{run}/{number}/replay.jpg")
     async def replay_sheet(
-        request: Request, run: int, number: int, factor: float = Query(1.0, ge=1, le=LARGEST_FACTOR)
+        request: Request, run: int, number: int, factor: Factor = 1.0, most: Most = MAX_FRAMES
     ) -> Response:
         @error_as_404
         def picture() -> Response:
-            return answer_replay(open_event_replay(run, find_event(run, number)), factor)
+            return answer_replay(open_event_replay(run, find_event(run, number), most), factor)
 
         return await wait_turn(request, picture)
 
@@ -166,14 +178,19 @@ class Replays:
         self._opened: OrderedDict[Hashable, Replay] = OrderedDict()
 
     def open(
-        self, key: Hashable, clip: Callable[[], Sequence[Frame]], window: Window, face: str
+        self,
+        key: Hashable,
+        clip: Callable[[], Sequence[Frame]],
+        window: Window,
+        face: str,
+        most: int = MAX_FRAMES,
     ) -> Replay:
-        """Return the replay of `window` from the frames of `clip`, kept under `key`; for `face` see
-        `open_replay`. Raises `InputError` if there are no frames, or no face in them."""
+        """Return the replay of `window` from the frames of `clip`, kept under `key`; for `face` and
+        `most` see `open_replay`. Raises `InputError` if there are no frames, or no face in them."""
         with self._lock:
             replay = self._opened.get(key)
             if replay is None:
-                replay = open_replay(clip(), window, face)
+                replay = open_replay(clip(), window, face, most)
                 self._opened[key] = replay
                 while len(self._opened) > KEPT_REPLAYS:
                     self._opened.popitem(last=False)

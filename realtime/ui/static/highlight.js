@@ -5,6 +5,7 @@ import { labelColour, make } from "./colours.js";
 
 const FACTOR = 10;
 const SPEED = 0.25;
+const MOST = 40; // pictures: it must not keep the analysis of a small machine waiting
 const CLIP_MS = 900; // until the half second after an expression is packed
 const FRESH_S = 4; // older hits came with the page, not before its eyes
 
@@ -55,8 +56,8 @@ export class Highlight {
     this.#next = null;
     this.#shown = event;
     const base = new URL(`../events/${run}/${event.number}/`, import.meta.url);
-    const facts = await (await fetch(new URL("replay.json", base))).json();
-    const answer = facts.times_s && (await fetch(new URL(`replay.jpg?factor=${FACTOR}`, base)));
+    const facts = await (await fetch(new URL(`replay.json?most=${MOST}`, base))).json();
+    const answer = facts.times_s && (await fetch(new URL(`replay.jpg?factor=${FACTOR}&most=${MOST}`, base)));
     const sheet = answer?.ok ? await createImageBitmap(await answer.blob()) : null;
     if (this.#shown !== event) return; // skipped meanwhile
     if (sheet && this.#wants()) this.#play(event, facts, sheet);
@@ -72,7 +73,7 @@ export class Highlight {
     this.#box.replaceChildren(canvas, make("p", {}, words), skip);
     this.#box.hidden = false;
     const ctx = canvas.getContext("2d");
-    let beganMs = null;
+    let [beganMs, drawn] = [null, -1];
     const tick = (nowMs) => {
       beganMs ??= nowMs;
       const timeS = times[0] + ((nowMs - beganMs) / 1000) * SPEED;
@@ -82,8 +83,8 @@ export class Highlight {
       }
       const index = Math.max(0, times.findLastIndex((t) => t <= timeS));
       const [x, y] = [(index % columns) * size, Math.floor(index / columns) * size];
-      ctx.drawImage(sheet, x, y, size, size, 0, 0, size, size);
-      this.#box.dataset.picture = index;
+      if (index !== drawn) ctx.drawImage(sheet, x, y, size, size, 0, 0, size, size);
+      this.#box.dataset.picture = drawn = index;
       this.#request = requestAnimationFrame(tick);
     };
     this.#request = requestAnimationFrame(tick);
