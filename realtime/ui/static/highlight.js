@@ -43,7 +43,7 @@ export class Highlight {
   }
 
   skip() {
-    cancelAnimationFrame(this.#request);
+    clearTimeout(this.#request);
     this.#shown = null;
     this.#box.hidden = true;
     this.#box.replaceChildren();
@@ -73,21 +73,18 @@ export class Highlight {
     this.#box.replaceChildren(canvas, make("p", {}, words), skip);
     this.#box.hidden = false;
     const ctx = canvas.getContext("2d");
-    let [beganMs, drawn] = [null, -1];
-    const tick = (nowMs) => {
-      beganMs ??= nowMs;
-      const timeS = times[0] + ((nowMs - beganMs) / 1000) * SPEED;
-      if (timeS > times.at(-1)) {
+    const show = (index) => {
+      if (index === times.length) {
         this.#end();
         return;
       }
-      const index = Math.max(0, times.findLastIndex((t) => t <= timeS));
       const [x, y] = [(index % columns) * size, Math.floor(index / columns) * size];
-      if (index !== drawn) ctx.drawImage(sheet, x, y, size, size, 0, 0, size, size);
-      this.#box.dataset.picture = drawn = index;
-      this.#request = requestAnimationFrame(tick);
+      ctx.drawImage(sheet, x, y, size, size, 0, 0, size, size);
+      this.#box.dataset.picture = index;
+      const lastsS = (times[index + 1] ?? times[index]) - times[index];
+      this.#request = setTimeout(show, (1000 * lastsS) / SPEED, index + 1);
     };
-    this.#request = requestAnimationFrame(tick);
+    show(0);
   }
 
   #end() {

@@ -7,6 +7,8 @@ import { drawOverlay } from "./overlay.js";
 const LARGE_S = 0.4; // a movement that pauses for less goes on
 const STORED = "fmanet-chips";
 const DEFAULTS = { outline: true, regions: true, heat: true, label: true, landmarks: false, magnify: false };
+// The corner's replay makes one frame in twenty late where browser and analysis share two cores.
+const SMALL = (navigator.hardwareConcurrency ?? 4) <= 2;
 const STILL = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 export class Stage extends EventTarget {
@@ -18,7 +20,7 @@ export class Stage extends EventTarget {
   #shown = null; // the frame on screen
   #waiting = null; // the frame to paint next
   #run = 0; // counts the calls of clear()
-  #chips = { ...DEFAULTS, replay: !STILL, ...JSON.parse(localStorage.getItem(STORED) ?? "{}") };
+  #chips = { ...DEFAULTS, replay: !STILL && !SMALL, ...JSON.parse(localStorage.getItem(STORED) ?? "{}") };
   #ownFace = false;
   #forgotten = [];
   #lanes = []; // of each region
