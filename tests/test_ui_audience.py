@@ -122,7 +122,7 @@ def test_a_hit_is_replayed_once_in_the_corner_and_can_be_skipped(
     with opened(chromium, demo, viewport=LAPTOP) as watched:
         page = watched.page
         page.wait_for_function(
-            "document.querySelector('[data-chip=replay]').ariaPressed ==="
+            "document.querySelector('[data-chip=replay]')?.ariaPressed ==="
             " String(navigator.hardwareConcurrency > 2)"
         )
         if page.evaluate("navigator.hardwareConcurrency") <= 2:
