@@ -20,11 +20,11 @@ from model.inference.checkpoint import checkpoint_digest, checkpoint_path
 from model.text import clean_line, parse_json
 from realtime.config import LiveConfig
 from realtime.results.run_summary import config_record, list_versions
+from realtime.review.study_sessions import RECORD
 from realtime.sources import SourceInfo, SourceStatus, split_spec
 
 FORMAT = "fmanet-live-analysis"
 VERSION = 1
-_SUFFIX = ".analysis.json"
 _TABLES = ("events.csv", "events.parquet", "motion.csv", "motion.parquet", "columns.json")
 _ENDINGS = (*_TABLES, "summary.html", "annotated.mp4")
 """The files of an input besides its record, each `<name>.<ending>`."""
@@ -89,7 +89,7 @@ class AnalysisJob:
     @property
     def record(self) -> Path:
         """What was analysed, and how."""
-        return self.out / (self.name + _SUFFIX)
+        return self.out / (self.name + RECORD)
 
     @property
     def files(self) -> list[Path]:
@@ -206,12 +206,12 @@ def _repeat(
 
 def _records(out: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the records in `out`, each with the name of its tables."""
-    for path in sorted(out.glob(f"*{_SUFFIX}")):
+    for path in sorted(out.glob(f"*{RECORD}")):
         try:
             record = parse_json(path.read_text("utf-8"))
             if record["format"] == FORMAT and record["version"] == VERSION:
                 record["input"]["mark"], record["failure"], record["options"]
-                yield path.name.removesuffix(_SUFFIX), record
+                yield path.name.removesuffix(RECORD), record
         except (OSError, ValueError, LookupError, TypeError):
             continue  # not a record; its tables still occupy the name
 

@@ -9,6 +9,7 @@ everywhere), `study-sessions.csv` (a row per session, also for those left out, w
 
 import argparse
 import csv
+import io
 import os
 import shutil
 import sys
@@ -21,7 +22,7 @@ from tqdm import tqdm
 
 from model.cli import Parser, exit_code, program
 from model.errors import InputError
-from model.files import require_new
+from model.files import require_new, write_whole
 from model.parallel import Workers, add_jobs, check_workers, map_jobs
 from model.text import count_noun
 from realtime.export.csv_parquet import ExportRows, format_cell, write_parquet_table
@@ -59,13 +60,13 @@ def main() -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         _write_data_set(out, sessions)
-        with _create(table) as file:
-            rows = csv.DictWriter(file, list(SESSION_COLUMNS), lineterminator="\n")
-            rows.writeheader()
-            for facts in (*(session.facts for session in sessions), *left_out):
-                rows.writerow({name: format_cell(facts.get(name)) for name in SESSION_COLUMNS})
-        with _create(report) as file:
-            file.write(make_study_report(sessions, left_out))
+        listed = io.StringIO()
+        rows = csv.DictWriter(listed, list(SESSION_COLUMNS), lineterminator="\n")
+        rows.writeheader()
+        for facts in (*(session.facts for session in sessions), *left_out):
+            rows.writerow({name: format_cell(facts.get(name)) for name in SESSION_COLUMNS})
+        write_whole(table, listed.getvalue().encode(), private=True)
+        write_whole(report, make_study_report(sessions, left_out).encode(), private=True)
         for facts in (*(session.facts for session in sessions), *left_out):
             if "session" in facts:  # else it could not be read
                 _note(facts, [table, report], shared=True)
@@ -134,11 +135,6 @@ def _note(facts: dict[str, Any], files: list[Path], *, shared: bool = False) -> 
     path = Path(facts["path"])
     if path.is_dir():  # else it is an analysis
         note_copies(SessionFolder(path), files, shared=shared)
-
-
-def _create(path: Path) -> Any:
-    """Open a new file that only its owner can read."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", newline="")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,7 +16,7 @@ from model.errors import InputError
 from model.records import Window
 from realtime.export import export, export_folder
 from realtime.results.clips import CONTEXT_S
-from realtime.results.replay import LARGEST_FACTOR, Replay
+from realtime.results.replay import Replay
 from realtime.review.coding import apply_edits, check_coder, read_coder
 from realtime.review.session_report import make_report
 from realtime.sessions.export_rows import name_files
@@ -25,7 +25,7 @@ from realtime.sessions.folder import hold
 from realtime.sessions.reader import Session
 from realtime.sessions.recover import recover
 from realtime.ui.downloads import NO_STORE, answer_file, answer_zip, attachment, find_export
-from realtime.ui.event_pictures import Replays, answer_jpeg, answer_replay, describe_replay
+from realtime.ui.event_pictures import Factor, Replays, answer_jpeg, answer_replay, describe_replay
 from realtime.ui.failures import error_as_404, error_as_answer
 from realtime.ui.messages import Text
 from realtime.ui.open_sessions import OpenSession, SessionStore
@@ -120,7 +120,7 @@ def build_review_routes(root: Path) -> APIRouter:
         onset: int,
         apex: int,
         offset: int,
-        factor: float = Query(1.0, ge=1, le=LARGEST_FACTOR),
+        factor: Factor = 1.0,
     ) -> Response:
         return answer_replay(replay_of(name, onset, apex, offset)[0], factor)
 
