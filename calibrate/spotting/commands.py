@@ -3,21 +3,24 @@
     python -m calibrate spotting score clip.events.csv clip.truth.csv
     python -m calibrate spotting evaluate --seeds 1400 1401 --out report/
     python -m calibrate spotting evaluate --over interview.mp4 --seeds 1400 --out over/
+    python -m calibrate spotting evaluate --faces portraits/ --seeds 1400 --out faces/
 
 `score` compares tables. `evaluate` runs the spotter over footage with known truth (synthetic faces,
-expressions written over real ones, annotated recordings).
+photographs brought to life, expressions written over real ones, annotated recordings).
 """
 
 import argparse
 import math
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from tqdm import tqdm
 
 from calibrate.spotting.footage import (
+    FRAME_SIZE,
     USUAL,
     AnnotatedFootage,
     DrawnFootage,
@@ -25,12 +28,14 @@ from calibrate.spotting.footage import (
     RecordedFootage,
     TestFootage,
     conditions,
+    face_conditions,
     overlay_video,
 )
 from calibrate.spotting.motion import MotionCache
 from calibrate.spotting.names import name_events
 from calibrate.spotting.outcomes import (
     FigureRow,
+    Outcome,
     describe_names,
     format_figure_rows,
     measure_resting,
@@ -45,6 +50,8 @@ from model.errors import InputError
 from model.face.network_files import add_face_networks
 from model.machine import machine
 from model.parallel import Workers, add_jobs
+from model.synthetic.photographs import list_photographs, photograph_portrait
+from model.synthetic.scanned_face import SkinMotion
 from realtime.perception.pipeline import PipelineConfig
 from realtime.results.run_summary import check_new, write_json_report
 from realtime.spotting.baseline_file import Baseline, load_baseline
@@ -69,7 +76,9 @@ def evaluate(
     seeds: Sequence[int],
     seconds: float,
     only: Sequence[str],
+    faces: Sequence[Path],
     videos: Sequence[Path],
+    motion: SkinMotion | None,
     given: Sequence[tuple[str, str]],
     data: Sequence[str],
     baseline: str,
@@ -84,7 +93,7 @@ def evaluate(
         out.mkdir(parents=True, exist_ok=True)
         for name in ("spotting.json", "spotting.html"):
             check_new(out / name)
-    groups = _footage(seeds, seconds, only, videos, given, data)
+    groups = _footage(seeds, seconds, only, faces, videos, motion, given, data)
     chosen = None if baseline in (_MEASURED, _DEFAULT) else load_baseline(Path(baseline))
     motions = MotionCache(cache)
     footage = [each for _, _, pieces in groups for each in pieces]
@@ -98,12 +107,20 @@ def evaluate(
 
     motions.fill(footage, workers)
     rows = []
+    by_person: dict[str, list[Outcome]] = {}
     for group, value, pieces in tqdm(groups, desc="spotting", disable=None):
         outcomes = [
             run_spotter(motions.get(each), each.truth(), _config(chosen_for(each)))
             for each in pieces
         ]
         rows.append(FigureRow(group, value, tuple(outcomes)))
+        for each, outcome in zip(pieces, outcomes, strict=True):
+            if isinstance(each, DrawnFootage) and each.photograph is not None:
+                by_person.setdefault(each.photograph.name, []).append(outcome)
+    rows += [FigureRow("person", name, tuple(found)) for name, found in by_person.items()]
+    if by_person:
+        every = tuple(outcome for found in by_person.values() for outcome in found)
+        rows.append(FigureRow("person", f"all {len(by_person)}", every))
     if classifier is not None:
         rows += _named_rows(groups, lambda each: _config(chosen_for(each)), classifier)
     print(format_figure_rows(rows))
@@ -126,7 +143,9 @@ def _footage(
     seeds: Sequence[int],
     seconds: float,
     only: Sequence[str],
+    faces: Sequence[Path],
     videos: Sequence[Path],
+    motion: SkinMotion | None,
     given: Sequence[tuple[str, str]],
     data: Sequence[str],
 ) -> list[tuple[str, str, Sequence[TestFootage]]]:
@@ -134,18 +153,46 @@ def _footage(
     if min(seeds) < 0 or not 1 <= seconds < math.inf:
         raise InputError(f"--seeds {seeds}, --seconds {seconds:g}: seeds from 0, 1 s or more")
     groups: list[tuple[str, str, Sequence[TestFootage]]] = []
+    chosen = [c for c in conditions() if c.group in only] if only else []
+    photographs = _usable(list_photographs(faces)) if faces else []
+    if photographs:
+        for c in chosen or face_conditions():
+            drawn = [
+                c.draw_photograph(photograph, motion or "scan", seed, seconds)
+                for photograph in photographs
+                for seed in seeds
+            ]
+            groups.append((c.group, c.value, drawn))
     for video in videos:
-        for px, written in overlay_video(video, tuple(seeds)).items():
+        for px, written in overlay_video(video, tuple(seeds), motion or "scan").items():
             groups.append((video.name, f"{px:g} px" if px else "as it is", written))
     recordings = [RecordedFootage(spec, Path(table)) for spec, table in given]
     groups += [("given", each.title, [each]) for each in recordings]
     groups += [("data set", each.title, [each]) for each in _open_annotated(data)]
+    if only and not photographs and groups:
+        raise InputError(f"--only {' '.join(only)}: these are groups of the test bed alone")
     if groups:
-        if only:
-            raise InputError(f"--only {' '.join(only)}: these are groups of the test bed alone")
         return groups
-    chosen = [c for c in conditions() if not only or c.group in only]
-    return [(c.group, c.value, [c.draw(seed, seconds) for seed in seeds]) for c in chosen]
+    usual = motion or "catalogue"
+    return [
+        (c.group, c.value, [replace(c.draw(seed, seconds), motion=usual) for seed in seeds])
+        for c in chosen or conditions()
+    ]
+
+
+def _usable(photographs: Sequence[Path]) -> list[Path]:
+    """Those that can be brought to life; says why of the others."""
+    usable = []
+    for photograph in photographs:
+        try:
+            photograph_portrait(photograph, FRAME_SIZE)
+        except InputError as error:
+            print(f"left out: {error}", file=sys.stderr)
+        else:
+            usable.append(photograph)
+    if not usable:
+        raise InputError("none of the photographs can be used")
+    return usable
 
 
 def _open_annotated(data: Sequence[str]) -> list[AnnotatedFootage]:
@@ -218,6 +265,14 @@ def _add_evaluate(commands: Any) -> None:
     add("--seconds", type=float, default=120.0, help="of synthetic footage, for each seed")
     add("--only", nargs="+", choices=groups, default=[], metavar="GROUP", help=", ".join(groups))
     add(
+        "--faces",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="PHOTO",
+        help="photographs, or folders of them, to bring to life; with --only in these groups",
+    )
+    add(
         "--over",
         dest="videos",
         type=Path,
@@ -225,6 +280,12 @@ def _add_evaluate(commands: Any) -> None:
         default=[],
         metavar="VIDEO",
         help="write micro-expressions over these, once for each seed",
+    )
+    add(
+        "--motion",
+        choices=get_args(SkinMotion),
+        help="how skin moves: scan (as a scanned face; the default with --faces and --over) or "
+        "catalogue (Gaussians around muscles; the default otherwise)",
     )
     add(
         "--baseline",

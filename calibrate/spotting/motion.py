@@ -29,7 +29,7 @@ _CODE = (
     "face/*.py",
     "flow/lk.py",
     "flow/head_motion.py",
-    *(f"synthetic/*.{s}" for s in ("py", "toml", "csv")),
+    *(f"synthetic/*.{s}" for s in ("py", "toml", "csv", "npz")),
 )
 _NO_FIELD = np.zeros((2, 1, 1), np.float32)
 
@@ -149,8 +149,8 @@ class MotionCache:
     def fill(self, footage: Sequence[TestFootage], workers: Workers) -> None:
         """Measure missing motions in `workers` processes. Raises `InputError` if `workers` is below
         1."""
-        missing = [each for each in footage if not self._path(each).exists()]
-        run_jobs(partial(_measure_into, self._folder), missing, workers, "motion", "piece")
+        missing = {each.name: each for each in footage if not self._path(each).exists()}
+        run_jobs(partial(_measure_into, self._folder), [*missing.values()], workers, "motion", "piece")
 
     def _path(self, footage: TestFootage) -> Path:
         name = hashlib.sha256((self._code + footage.name).encode()).hexdigest()[:24]

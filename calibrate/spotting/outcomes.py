@@ -17,6 +17,7 @@ from model.cli import format_columns
 from model.errors import InputError
 from model.records import ArrayF64, MotionSample
 from model.synthetic import TrueExpression
+from realtime.review.rates import poisson_interval
 from realtime.spotting.baseline_file import Baseline
 from realtime.spotting.motion import REGIONS
 from realtime.spotting.spotter import SpotterConfig
@@ -39,7 +40,8 @@ HEAD = (
     *("", "minutes", "MEs", "hits", "F1", "precision", "recall", "false/min"),
     *("onset ms", "apex ms", "offset ms", "decision ms", "macro F1", "false macro/min"),
 )
-"""What `format_cells` gives. Errors and delays: median (95th percentile)."""
+"""What `format_cells` gives. Recall and false alarms: with the interval of 95 %. Errors and delays:
+median (95th percentile)."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,11 @@ class FigureRow:
         """False alarms a minute."""
         return len(self.score(kind).false) / self.minutes
 
+    def false_interval(self) -> tuple[float, float]:
+        """The interval of 95 % of false micro-expressions a minute."""
+        low, high = poisson_interval(len(self.score("micro").false))
+        return low / self.minutes, high / self.minutes
+
     def delays_ms(self) -> list[float]:
         """Delay from the annotated offset of each micro-expression found to the decision."""
         delays = []
@@ -176,13 +183,21 @@ class FigureRow:
             "minutes": self.minutes,
             "micro": score_record(micro),
             "macro": score_record(macro),
+            "recall_95": recall_interval(micro.hits, micro.annotated),
             "false_micro_per_min": self.false_per_min("micro"),
+            "false_micro_per_min_95": self.false_interval(),
             "false_macro_per_min": self.false_per_min("macro"),
             "apex_error_median_frames": None if math.isnan(frames) else frames,
             "decision_median_ms": float(np.median(delays)) if delays else None,
             "decision_p95_ms": float(np.percentile(delays, 95)) if delays else None,
             "recall_by_amplitude": [
-                {"from_px": low, "to_px": high, "found": found, "annotated": every}
+                {
+                    "from_px": low,
+                    "to_px": high,
+                    "found": found,
+                    "annotated": every,
+                    "recall_95": recall_interval(found, every),
+                }
                 for low, high, found, every in self.recall_by_amplitude()
             ],
             "missed_because": dict(self.miss_reasons().most_common()),
@@ -199,8 +214,9 @@ def format_cells(row: FigureRow) -> list[str]:
         f"{row.minutes:.1f}",
         f"{micro.annotated}",
         f"{micro.hits}",
-        *(_share(share, micro) for share in (micro.f1, micro.precision, micro.recall)),
-        f"{row.false_per_min('micro'):.2f}",
+        *(_share(share, micro) for share in (micro.f1, micro.precision)),
+        _within(micro.recall, recall_interval(micro.hits, micro.annotated)),
+        _within(row.false_per_min("micro"), row.false_interval()),
         *map(_spread, errors),
         _share(macro.f1, macro),
         f"{row.false_per_min('macro'):.2f}",
@@ -244,6 +260,21 @@ def _article(kind: str) -> str:
 
 def _share(share: float, score: Score) -> str:
     return f"{share:.2f}" if score.annotated else "–"
+
+
+def recall_interval(found: int, annotated: int) -> tuple[float, float] | None:
+    """Wilson's interval of 95 % of the share `found` of `annotated`, as if each were independent;
+    None if there is none."""
+    from scipy.stats import binomtest  # slow to import, and only reports need it
+
+    if not annotated:
+        return None
+    interval = binomtest(found, annotated).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def _within(value: float, interval: tuple[float, float] | None) -> str:
+    return "–" if interval is None else f"{value:.2f} ({interval[0]:.2f}–{interval[1]:.2f})"
 
 
 def _spread(errors_s: Sequence[float]) -> str:

@@ -1,6 +1,6 @@
 """How speech and the head move over time."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
@@ -82,6 +82,14 @@ class HeadPose:
     """How far the nose moves to the right of the picture, relative to the rest of the face."""
     pitch_mm: float
     """How far the nose moves down, relative to the rest of the face."""
+
+    def times(self, factor: float) -> "HeadPose":
+        """`factor` times as far from rest."""
+        return HeadPose(*(factor * value for value in astuple(self)))
+
+    def plus(self, other: "HeadPose") -> "HeadPose":
+        """Both motions together."""
+        return HeadPose(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
 
 class Sway:

@@ -1,6 +1,6 @@
 """Disturbances for a spotter that are no expressions: glances, changing light, and sensor noise.
 
-Glances and light depend on the seed only, in blocks of their own. A face without them is otherwise
+Glances, light and exposure depend on the seed only, in blocks of their own. A face without them is otherwise
 the same, frame by frame.
 """
 
@@ -24,7 +24,10 @@ ROLLING_SHUTTER_S = 0.012
 """Time between the first and the last row of a frame."""
 CHANGES_PER_MIN = 10.0
 """How often the light changes."""
+HUNTS_PER_MIN = 8.0
+"""How often a camera hunts for its exposure."""
 
+_CALM_S = 0.7
 _SHEET_MARGIN_PX = 128
 _COLOUR = 0.5  # separate noise of each colour, as a share of the brightness noise
 _STILL, _FADE = 0.5, 0.7  # in half axes of the eye: the part that moves as one, and its soft edge
@@ -118,6 +121,33 @@ class Light:
         times += [PLAN_S - 1, PLAN_S]
         states += [states[-1], (1.0, 0.0)]
         return np.array(times), np.array(states)
+
+
+class ExposureHunting:
+    """A camera that overshoots when it adapts its exposure: the gain swings at 0.7 to 1.6 Hz, and
+    calms down within a second or two."""
+
+    def __init__(self, seed: int, amplitude: float) -> None:
+        self._seed, self._amplitude = seed, amplitude
+        self._swings = lru_cache(maxsize=8)(self._new_swings)
+
+    def gain(self, time_s: float) -> float:
+        """Factor of the picture's brightness; about 1."""
+        number = int(time_s // PLAN_S)
+        since = time_s - number * PLAN_S - self._swings(number)[:, 0]
+        size, hz = self._swings(number)[:, 1:].T
+        begun = since > 0
+        swing = size * np.exp(-since / _CALM_S) * np.sin(2 * np.pi * hz * since)
+        return 1 + float(swing[begun].sum())
+
+    def _new_swings(self, number: int) -> ArrayF64:
+        """(K, 3): when each begins within the block, its amplitude, and its frequency, Hz."""
+        rng = np.random.default_rng([self._seed, number, 0xE5])
+        count = int(HUNTS_PER_MIN * PLAN_S / 60)
+        # They have ended before the block does, because the next one does not know of them.
+        begins = rng.uniform(0, PLAN_S - 5 * _CALM_S, count)
+        sizes = self._amplitude * rng.uniform(0.5, 1, count) * rng.choice([-1, 1], count)
+        return np.column_stack([begins, sizes, rng.uniform(0.7, 1.6, count)])
 
 
 class NoiseBank:

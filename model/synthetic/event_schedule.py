@@ -1,4 +1,4 @@
-"""Plans when expressions, blinks and speech happen, from a seed.
+"""Plans when expressions, blinks, speech and other movements happen, from a seed.
 
 Each block of 30 s depends on the seed and its own number only. So footage has no end, any frame can
 be drawn first, and the truth does not depend on frame rate or length.
@@ -17,25 +17,29 @@ from model.records import MICRO_S
 from model.synthetic.action_units import Strengths, facs_notation
 from model.synthetic.courses import Speech, ease, sample_speech
 from model.synthetic.expressions import sample_expression
+from model.synthetic.movements import MOVEMENTS, PlannedPart, sample_parts
+from model.synthetic.foreground import HandPath, sample_hand_path
 
 PLAN_S = 30.0
 MIN_GAP_S = 1.0
 """Rest between two expressions, or an expression and speech."""
 
 _BLINK_CLEAR_S = 0.15  # unless it falls on one, a blink keeps this distance from expressions
+_PARTIAL = (0.25, 0.75)
+_TALK_LEAD_S = 0.15  # a smile begins before the speech in it, and ends after
 _SPAN_LEAD_S, _SPAN_TAIL_S = 0.7, 0.3  # a spotter needs this much rest before and after
 
 
 @dataclass(frozen=True, slots=True)
 class TrueExpression:
-    """An expression or blink of a synthetic face: a row of the truth table."""
+    """An expression, a blink or another movement of a synthetic face: a row of the truth table."""
 
     onset_s: float
     apex_s: float
     offset_s: float
-    kind: Literal["micro", "macro", "blink"]
+    kind: Literal["micro", "macro", "blink", "movement"]
     label: str
-    """negative, positive or surprise; empty for a blink."""
+    """negative, positive or surprise; the name of a movement; empty for a blink."""
     action_units: str
     """FACS notation, "AU1+AU2L"."""
     amplitude_px: float
@@ -68,15 +72,27 @@ class Schedule:
     """Probability that a blink which falls on an expression stays there instead of waiting."""
     speech_over_micro: bool = False
     """Whether speech and expressions may overlap."""
+    partial_blinks: float = 0.0
+    """Share of the blinks that close the eyes only in part, by 0.25 to 0.75."""
+    movement: str = ""
+    """Another kind of movement that the face makes, a key of `MOVEMENTS`; empty for none."""
+    movements_per_min: float = 0.0
 
     def __post_init__(self) -> None:
-        rates = (self.micro_per_min, self.macro_per_min, self.blinks_per_min, self.speech_per_min)
+        rates = (
+            *(self.micro_per_min, self.macro_per_min, self.blinks_per_min),
+            *(self.speech_per_min, self.movements_per_min),
+        )
         if not all(math.isfinite(rate) and rate >= 0 for rate in rates):
             raise InputError(f"rates per minute {rates} must be 0 or more")
         low, high = self.amplitude_px
         if not (0 < low <= high < math.inf):
             raise InputError(
                 f"amplitude_px {low:g} {high:g} must be a range above 0, low end first"
+            )
+        if self.movement and self.movement not in MOVEMENTS:
+            raise InputError(
+                f"unknown movement {self.movement!r}: choose one of {', '.join(MOVEMENTS)}"
             )
         if sum(rate * seconds for rate, seconds in _kinds(self)) > 55:
             raise InputError(
@@ -95,9 +111,11 @@ class PlannedExpression:
     """How long it stays at full strength around the apex."""
     strengths: Strengths
     """Of the expression, before scaling to its amplitude; empty for a blink."""
+    size: float = 1.0
+    """How far a blink closes the eyes."""
 
     def strength(self, time_s: float) -> float:
-        """0 at rest, 1 at the apex. Rise and fall are minimum-jerk (Flash & Hogan, J. Neurosci.
+        """0 at rest, `size` at the apex. Rise and fall are minimum-jerk (Flash & Hogan, J. Neurosci.
         1985), each at its own speed."""
         onset_s, apex_s, offset_s = self.truth.onset_s, self.truth.apex_s, self.truth.offset_s
         if not onset_s < time_s < offset_s:
@@ -106,7 +124,16 @@ class PlannedExpression:
             part = (time_s - onset_s) / (apex_s - self.hold_s / 2 - onset_s)
         else:
             part = (offset_s - time_s) / (offset_s - apex_s - self.hold_s / 2)
-        return float(ease(min(part, 1.0)))
+        return self.size * float(ease(min(part, 1.0)))
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedMovement:
+    """A movement that is no expression, and how to draw it."""
+
+    truth: TrueExpression
+    parts: tuple[PlannedPart, ...]
+    hand: HandPath | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +143,7 @@ class BlockPlan:
     expressions: tuple[PlannedExpression, ...] = ()
     blinks: tuple[PlannedExpression, ...] = ()
     speech: tuple[Speech, ...] = ()
+    movements: tuple[PlannedMovement, ...] = ()
 
 
 def plan_block(schedule: Schedule, seed: int, number: int, *, lid_travel_px: float) -> BlockPlan:
@@ -129,17 +157,23 @@ def plan_block(schedule: Schedule, seed: int, number: int, *, lid_travel_px: flo
     speeches = ["speech"] * _count(rng, schedule.speech_per_min)
     if not schedule.speech_over_micro:
         kinds += speeches
+    if schedule.movement:
+        kinds += ["movement"] * _count(rng, schedule.movements_per_min)
     rng.shuffle(kinds)
     if number == 0 and "micro" in kinds:
         kinds.remove("micro")
         kinds.insert(0, "micro")
     first = rng.uniform(*schedule.first_micro_s) if number == 0 else MIN_GAP_S / 2
-    expressions, bouts = [], []
+    expressions, bouts, movements = [], [], []
     lengths = [_length_s(rng, schedule, kind) for kind in kinds]
     for kind, onset_s, length_s in _spread(rng, kinds, lengths, first):
         at = number * PLAN_S + onset_s
         if kind == "speech":
             bouts.append(sample_speech(rng, at, at + length_s))
+        elif kind == "movement":
+            movements.append(_movement(rng, schedule.movement, at, length_s))
+            if MOVEMENTS[schedule.movement].talks:
+                bouts.append(sample_speech(rng, at + _TALK_LEAD_S, at + length_s - _TALK_LEAD_S))
         else:
             expressions.append(_expression(rng, schedule, kind, at, length_s))
     if schedule.speech_over_micro:
@@ -148,7 +182,7 @@ def plan_block(schedule: Schedule, seed: int, number: int, *, lid_travel_px: flo
             at = number * PLAN_S + onset_s
             bouts.append(sample_speech(rng, at, at + length_s))
     blinks = _blinks(rng, schedule, number * PLAN_S, expressions, lid_travel_px)
-    return BlockPlan(tuple(expressions), tuple(blinks), tuple(bouts))
+    return BlockPlan(tuple(expressions), tuple(blinks), tuple(bouts), tuple(movements))
 
 
 def plan_micros(
@@ -174,6 +208,9 @@ def _kinds(schedule: Schedule) -> list[tuple[float, float]]:
         (schedule.micro_per_min, sum(schedule.micro_s) / 2 + MIN_GAP_S),
         (schedule.macro_per_min, sum(schedule.macro_s) / 2 + MIN_GAP_S),
     ]
+    if schedule.movement:
+        length_s = sum(MOVEMENTS[schedule.movement].length_s) / 2
+        kinds.append((schedule.movements_per_min, length_s + MIN_GAP_S))
     talk = (schedule.speech_per_min, sum(schedule.speech_s) / 2 + MIN_GAP_S)
     return kinds if schedule.speech_over_micro else [*kinds, talk]
 
@@ -187,6 +224,8 @@ def _length_s(rng: np.random.Generator, schedule: Schedule, kind: str) -> float:
     if kind == "micro":
         low, high = schedule.micro_s
         return float(np.clip(rng.normal((low + high) / 2, (high - low) / 4), low, high))
+    if kind == "movement":
+        return float(rng.uniform(*MOVEMENTS[schedule.movement].length_s))
     low, high = schedule.macro_s if kind == "macro" else schedule.speech_s
     return float(rng.uniform(low, high))
 
@@ -234,6 +273,24 @@ def _expression(
     return PlannedExpression(truth, hold * length_s, strengths)
 
 
+def _movement(
+    rng: np.random.Generator, name: str, onset_s: float, length_s: float
+) -> PlannedMovement:
+    movement = MOVEMENTS[name]
+    parts = sample_parts(rng, movement, onset_s, length_s)
+    hand = sample_hand_path(rng, onset_s, length_s) if movement.hand else None
+    truth = TrueExpression(
+        onset_s=onset_s,
+        apex_s=onset_s + length_s / 2,
+        offset_s=onset_s + length_s,
+        kind="movement",
+        label=name,
+        action_units="",
+        amplitude_px=max((part.peak_px for part in parts), default=0.0),
+    )
+    return PlannedMovement(truth, parts, hand)
+
+
 def _blinks(
     rng: np.random.Generator,
     schedule: Schedule,
@@ -260,7 +317,12 @@ def _blinks(
             return blinks
         apex_s = onset_s + closes + stays / 2
         offset_s = onset_s + length_s
-        truth = TrueExpression(onset_s, apex_s, offset_s, "blink", "", "AU45", lid_travel_px)
-        blinks.append(PlannedExpression(truth, stays, {}))
+        size = 1.0
+        if schedule.partial_blinks and rng.random() < schedule.partial_blinks:
+            size = float(rng.uniform(*_PARTIAL))
+        truth = TrueExpression(
+            onset_s, apex_s, offset_s, "blink", "", "AU45", size * lid_travel_px
+        )
+        blinks.append(PlannedExpression(truth, stays, {}, size))
         # Blinks follow each other irregularly, but hardly ever immediately.
         onset_s += length_s + 0.5 + rng.gamma(2.0, max(mean_s - 0.9, 0.1) / 2)

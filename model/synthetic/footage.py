@@ -20,6 +20,7 @@ from model.records import ArrayF32, ArrayF64, Frame, ImageU8, Stamp
 from model.synthetic.event_schedule import Schedule, TrueExpression, plan_micros
 from model.synthetic.painter import invert_field
 from model.synthetic.portrait import CANVAS_SIZE, canvas_field, canvas_transform
+from model.synthetic.scanned_face import SkinMotion
 
 SMOOTHING_S = 0.05
 """Standard deviation of the kernel that smooths landmarks in time, in both directions. Landmarks
@@ -90,9 +91,16 @@ def follow_face(frames: Iterable[Frame]) -> FaceTrack:
 class ExpressionOverlay:
     """Draws micro-expressions over the footage of a face."""
 
-    def __init__(self, face: FaceTrack, *, seed: int, schedule: Schedule | None = None) -> None:
+    def __init__(
+        self,
+        face: FaceTrack,
+        *,
+        seed: int,
+        schedule: Schedule | None = None,
+        motion: SkinMotion = "scan",
+    ) -> None:
         """Uses only what `schedule` says about micro-expressions."""
-        self._face = face
+        self._face, self._motion = face, motion
         self._planned = plan_micros(schedule or Schedule(), seed, face.spans)
         self._field = lru_cache(maxsize=4)(self._new_field)
 
@@ -122,7 +130,9 @@ class ExpressionOverlay:
         landmarks_px = self._face.landmarks_px[seen[np.argmin(away)]]
         transform = canvas_transform(landmarks_px)
         on_canvas = (landmarks_px @ transform[:, :2].T + transform[:, 2]).astype(np.float32)
-        return canvas_field(on_canvas, planned.strengths, planned.truth.amplitude_px)
+        return canvas_field(
+            on_canvas, planned.strengths, planned.truth.amplitude_px, self._motion
+        )
 
 
 def _spans(

@@ -22,6 +22,7 @@ from model.synthetic.action_units import Strengths, displacement_field, peak_px
 from model.synthetic.lids import draw_eyelids
 from model.synthetic.mouth import draw_mouth
 from model.synthetic.patches import Patch
+from model.synthetic.scanned_face import SkinMotion, scanned_field
 
 SUPERSAMPLING = 2
 """Texture px per image px. At this resolution linear interpolation loses almost nothing, so the
@@ -77,10 +78,12 @@ class Portrait:
         points = self.landmarks_canvas
         return float(np.mean([points[145, 1] - points[159, 1], points[374, 1] - points[386, 1]]))
 
-    def field(self, strengths: Strengths, peak_mm: float | None = None) -> ArrayF32:
+    def field(
+        self, strengths: Strengths, peak_mm: float | None = None, motion: SkinMotion = "catalogue"
+    ) -> ArrayF32:
         """The displacement (H, W, 2) of the canvas in an expression, mm. `peak_mm`, if given,
         scales it to this greatest displacement within the 128 px crop."""
-        return canvas_field(self.landmarks_canvas, strengths, peak_mm)
+        return canvas_field(self.landmarks_canvas, strengths, peak_mm, motion)
 
 
 def canvas_transform(landmarks_px: ArrayF32) -> ArrayF64:
@@ -92,10 +95,19 @@ def canvas_transform(landmarks_px: ArrayF32) -> ArrayF64:
 
 
 def canvas_field(
-    landmarks_canvas: ArrayF32, strengths: Strengths, peak_mm: float | None = None
+    landmarks_canvas: ArrayF32,
+    strengths: Strengths,
+    peak_mm: float | None = None,
+    motion: SkinMotion = "catalogue",
 ) -> ArrayF32:
     """`Portrait.field` for a face with landmarks (468, 2) in canvas px."""
-    field = displacement_field(landmarks_canvas, strengths, CANVAS_SIZE)
+    spread = displacement_field if motion == "catalogue" else scanned_field
+    return scale_field(spread(landmarks_canvas, strengths, CANVAS_SIZE), peak_mm)
+
+
+def scale_field(field: ArrayF32, peak_mm: float | None) -> ArrayF32:
+    """The canvas displacement `field` (2, H, W) as (H, W, 2), and with `peak_mm` as its greatest
+    length within the 128 px crop, if given."""
     if peak_mm is not None:
         x, y = CROP_AT
         field *= peak_mm / peak_px(field[:, y : y + CROP_PX, x : x + CROP_PX])
@@ -103,11 +115,12 @@ def canvas_field(
 
 
 @lru_cache(maxsize=4)
-def astronaut_portrait(size: tuple[int, int]) -> Portrait:
+def astronaut_portrait(size: tuple[int, int], across: float = 0.5) -> Portrait:
     """The portrait of Eileen Collins (NASA, public domain) that ships with scikit-image, in a frame
-    of (width, height) px. Its landmarks, the means over enlargements by 1.5 to 4, ship with the
-    program, so the demo needs no face network and looks the same on every machine."""
-    return place(read_photograph(), read_landmarks("portrait_landmarks.csv"), size)
+    of (width, height) px, at `place`'s `across`. Its landmarks, the means over enlargements by 1.5
+    to 4, ship with the program, so the demo needs no face network and looks the same on every
+    machine."""
+    return place(read_photograph(), read_landmarks("portrait_landmarks.csv"), size, across)
 
 
 def read_photograph() -> ImageU8:
@@ -130,9 +143,12 @@ def read_landmarks(name: str) -> ArrayF32:
     return np.loadtxt(Path(__file__).with_name(name), np.float32, delimiter=",", skiprows=1)
 
 
-def place(picture: ImageU8, points: ArrayF32, size: tuple[int, int]) -> Portrait:
+def place(
+    picture: ImageU8, points: ArrayF32, size: tuple[int, int], across: float = 0.5
+) -> Portrait:
     """Place a face in a frame of (width, height) px. `picture` is (H, W, 3) uint8 RGB, and `points`
-    are its FaceMesh points, (468, 2) px."""
+    are its FaceMesh points, (468, 2) px. `across`: where the face's middle is, as a share of the
+    width."""
     width, height = size
     cheeks_px = float(np.linalg.norm(points[_CHEEKS[1]] - points[_CHEEKS[0]]))
     scale = _FACE_WIDTH * min(size) / cheeks_px
@@ -143,7 +159,7 @@ def place(picture: ImageU8, points: ArrayF32, size: tuple[int, int]) -> Portrait
         picture,
         scale * k,
         middle,
-        ((width / 2 + margin) * k, (height * _FACE_Y + margin) * k),
+        ((width * across + margin) * k, (height * _FACE_Y + margin) * k),
         ((width + 2 * margin) * k, (height + 2 * margin) * k),
     )
     linear, shift = texture_from_picture[:, :2], texture_from_picture[:, 2]
