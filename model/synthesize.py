@@ -1,29 +1,35 @@
-"""Writes footage with micro-expressions, and their truth: of a synthetic face, or over footage of a
-real one.
+"""Writes footage with micro-expressions, and their truth: of a synthetic face, of photographs
+brought to life, or over footage of a real face.
 
 python -m model.synthesize --seconds 60 --fps 30 --seed 7 --out clip.mkv --truth truth.csv
+python -m model.synthesize --faces portraits/ --seed 7 --out folder/
 python -m model.synthesize --over interview.mp4 --seed 7 --out clip.mkv --truth truth.csv
 """
 
 import argparse
 import csv
 import math
+import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from fractions import Fraction
 from pathlib import Path
+from typing import get_args
 
 import av
 from tqdm import tqdm
 
-from model.cli import Parser, exit_code, parse_size, program
+from model.cli import Parser, exit_code, make_folder, parse_size, program
 from model.errors import InputError
 from model.face.network_files import add_face_networks
 from model.records import ImageU8
 from model.synthetic.animated_face import FaceNuisance, SyntheticFace
 from model.synthetic.event_schedule import Schedule, TrueExpression
 from model.synthetic.footage import ExpressionOverlay, follow_face, read_frames
+from model.synthetic.photographs import list_photographs, photograph_portrait
+from model.synthetic.portrait import Portrait
+from model.synthetic.scanned_face import SkinMotion
 from model.text import count_noun
 
 TRUTH_COLUMNS = tuple(f.name for f in fields(TrueExpression))
@@ -83,7 +89,9 @@ def write_footage(face: SyntheticFace, output: Output, *, seconds: float, fps: f
     _write(output, images, rate, 1 / rate, face.truth(seconds))
 
 
-def write_overlay(video: Path, output: Output, *, seed: int, schedule: Schedule) -> int:
+def write_overlay(
+    video: Path, output: Output, *, seed: int, schedule: Schedule, motion: SkinMotion = "scan"
+) -> int:
     """Add micro-expressions to the face in the footage `video`, and write it at its own frame times
     with their truth table. Returns the number of micro-expressions.
 
@@ -93,7 +101,7 @@ def write_overlay(video: Path, output: Output, *, seed: int, schedule: Schedule)
     if schedule.micro_per_min == 0:
         raise InputError("--rate 0 leaves nothing to write over the footage: choose more")
     face = follow_face(tqdm(read_frames(video), "following the face", disable=None))
-    overlay = ExpressionOverlay(face, seed=seed, schedule=schedule)
+    overlay = ExpressionOverlay(face, seed=seed, schedule=schedule, motion=motion)
     if not overlay.truth():
         raise InputError(f"{video} shows a face for too short a time: at least 1.5 s are needed")
     seconds = max(face.times_s[-1], 1e-3)
@@ -105,6 +113,53 @@ def write_overlay(video: Path, output: Output, *, seed: int, schedule: Schedule)
     )
     _write(output, images, max(rate, Fraction(1)), ticks, overlay.truth())
     return len(overlay.truth())
+
+
+def write_photographs(
+    photographs: Sequence[Path],
+    folder: Path,
+    make_face: Callable[[Portrait], SyntheticFace],
+    *,
+    size: tuple[int, int],
+    seconds: float,
+    fps: float,
+) -> None:
+    """Bring each photograph to life: NAME.mkv and NAME.truth.csv in `folder`, which is made. One
+    that cannot be used is named and left out. Raises `InputError` if none is left."""
+    outputs = {
+        photograph: Output(folder / f"{name}.mkv", folder / f"{name}.truth.csv")
+        for photograph, name in _names(photographs).items()
+    }
+    make_folder(folder)
+    for output in outputs.values():
+        output.check()
+    written = 0
+    for photograph, output in outputs.items():
+        try:
+            portrait = photograph_portrait(photograph, size)
+        except InputError as error:
+            print(f"left out: {error}", file=sys.stderr)
+            continue
+        face = make_face(portrait)
+        write_footage(face, output, seconds=seconds, fps=fps)
+        print(f"{output.video}: {_describe(face, seconds)}")
+        written += 1
+    if not written:
+        raise InputError("none of the photographs can be used")
+
+
+def _names(photographs: Sequence[Path]) -> dict[Path, str]:
+    """The file's name without its suffix, or with it where two would be the same."""
+    often = Counter(path.stem for path in photographs)
+    return {path: path.stem if often[path.stem] == 1 else path.name for path in photographs}
+
+
+def _describe(face: SyntheticFace, seconds: float) -> str:
+    done = Counter(row.kind for row in face.truth(seconds))
+    return (
+        f"{count_noun(done['micro'], 'micro-expression')}, "
+        f"{count_noun(done['macro'], 'macro-expression')}, {count_noun(done['blink'], 'blink')}"
+    )
 
 
 def write_truth(path: Path, rows: Sequence[TrueExpression]) -> None:
@@ -169,32 +224,57 @@ def main(arguments: Sequence[str] | None = None) -> None:
         amplitude_px=tuple(options.amplitude),
         speech_per_min=usual.speech_per_min if options.speech and not options.over else 0.0,
     )
-    output = Output(options.out, options.truth)
-    output.check()
+    if options.over is not None and options.faces:
+        raise InputError("--over and --faces: give one of them")
     if options.over is not None:
-        usual_options = parser.parse_args(["--out", str(options.out)])
-        for name in _FACE_ONLY:
-            if getattr(options, name) != getattr(usual_options, name):
-                option = "no-speech" if name == "speech" else name.replace("_", "-")
-                raise InputError(f"--{option} does not go with --over: the footage has its own")
-        count = write_overlay(options.over, output, seed=options.seed, schedule=schedule)
+        _check_over(parser, options)
+        output = Output(options.out, options.truth)
+        output.check()
+        motion: SkinMotion = options.motion or "scan"
+        count = write_overlay(
+            options.over, output, seed=options.seed, schedule=schedule, motion=motion
+        )
         print(f"{options.out}: {count_noun(count, 'micro-expression')} over {options.over.name}")
         return
-    output.check_size(*(int(side) for side in options.size))
     nuisance = FaceNuisance(**{name: getattr(options, name) for name in _NUISANCES})
-    face = SyntheticFace(
-        seed=options.seed,
-        fps=options.fps,
-        size=options.size,
-        schedule=schedule,
-        nuisance=nuisance,
-    )
+
+    def make_face(portrait: Portrait | None, usual: SkinMotion = "scan") -> SyntheticFace:
+        return SyntheticFace(
+            seed=options.seed,
+            fps=options.fps,
+            size=options.size,
+            schedule=schedule,
+            nuisance=nuisance,
+            portrait=portrait,
+            motion=options.motion or usual,
+        )
+
+    if options.faces:
+        if options.truth is not None:
+            raise InputError("--truth does not go with --faces: each gets its own, beside it")
+        write_photographs(
+            list_photographs(options.faces),
+            options.out,
+            make_face,
+            size=options.size,
+            seconds=options.seconds,
+            fps=options.fps,
+        )
+        return
+    output = Output(options.out, options.truth)
+    output.check()
+    output.check_size(*(int(side) for side in options.size))
+    face = make_face(None, "catalogue")
     write_footage(face, output, seconds=options.seconds, fps=options.fps)
-    done = Counter(row.kind for row in face.truth(options.seconds))
-    print(
-        f"{options.out}: {count_noun(done['micro'], 'micro-expression')}, "
-        f"{count_noun(done['macro'], 'macro-expression')}, {count_noun(done['blink'], 'blink')}"
-    )
+    print(f"{options.out}: {_describe(face, options.seconds)}")
+
+
+def _check_over(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    usual = parser.parse_args(["--out", str(options.out)])
+    for name in _FACE_ONLY:
+        if getattr(options, name) != getattr(usual, name):
+            option = "no-speech" if name == "speech" else name.replace("_", "-")
+            raise InputError(f"--{option} does not go with --over: the footage has its own")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -204,9 +284,29 @@ def _parser() -> argparse.ArgumentParser:
     )
     usual, still = Schedule(), FaceNuisance()
     add = parser.add_argument
-    add("--out", type=Path, required=True, metavar="CLIP", help=".mkv (lossless) or .mp4 (h264)")
+    add(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="CLIP",
+        help=".mkv (lossless) or .mp4 (h264); with --faces a folder",
+    )
     add("--truth", type=Path, metavar="CSV", help="table to write, of all expressions and blinks")
     add("--over", type=Path, metavar="VIDEO", help="add the expressions to this footage")
+    add(
+        "--faces",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="PHOTO",
+        help="photographs, or folders of them, to bring to life",
+    )
+    add(
+        "--motion",
+        choices=get_args(SkinMotion),
+        help="how skin moves: scan (as a scanned face; the default with --faces and --over) or "
+        "catalogue (Gaussians around muscles; the default otherwise)",
+    )
     add("--seconds", type=float, default=60.0, help="length")
     add("--fps", type=float, default=30.0, help="frames per second")
     add("--seed", type=int, default=7, help="equal seeds give equal footage")

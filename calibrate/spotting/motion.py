@@ -150,7 +150,9 @@ class MotionCache:
         """Measure missing motions in `workers` processes. Raises `InputError` if `workers` is below
         1."""
         missing = {each.name: each for each in footage if not self._path(each).exists()}
-        run_jobs(partial(_measure_into, self._folder), [*missing.values()], workers, "motion", "piece")
+        run_jobs(
+            partial(_measure_into, self._folder), [*missing.values()], workers, "motion", "piece"
+        )
 
     def _path(self, footage: TestFootage) -> Path:
         name = hashlib.sha256((self._code + footage.name).encode()).hexdigest()[:24]

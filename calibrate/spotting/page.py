@@ -18,8 +18,8 @@ def format_spotting(rows: Sequence[FigureRow], about: str) -> str:
     ]
     lead = (
         "An expression is found if predicted and true interval have an intersection over union of "
-        "0.5 (MEGC), one to one. Recall and false alarms: with the interval of 95 %, as if each were "
-        "independent. Errors and delays: median (95th percentile) of the absolute "
+        "0.5 (MEGC), one to one. Recall and false alarms: with the interval of 95 %, as if each "
+        "were independent. Errors and delays: median (95th percentile) of the absolute "
         "error, and of the time from the true offset to the decision. "
     )
     return document(

@@ -131,7 +131,7 @@ class SyntheticFace:
         if self._nuisance.exposure_s:
             within = np.linspace(0, self._nuisance.exposure_s, _EXPOSURE_STEPS, endpoint=False)
             mean = np.mean([self._draw(time_s + float(later)) for later in within], axis=0)
-            image = np.rint(mean).astype(np.uint8)
+            image = np.asarray(np.rint(mean), np.uint8)
         else:
             image = self._draw(time_s)
         if self._light is not None:
@@ -211,15 +211,12 @@ class SyntheticFace:
         return points.astype(np.float32)
 
     def truth(self, duration_s: float, from_s: float = 0.0) -> tuple[TrueExpression, ...]:
-        """All expressions, blinks and other movements that end after `from_s` and within the first `duration_s`
-        seconds, in order of onset."""
+        """All expressions, blinks and other movements that end after `from_s` and within the first
+        `duration_s` seconds, in order of onset."""
         first = max(0, int(from_s // PLAN_S) - 1)  # one may reach into the next block
         blocks = [self._plan(k) for k in range(first, int(max(duration_s, 0.0) // PLAN_S) + 1)]
-        planned = (
-            p.truth
-            for block in blocks
-            for p in (*block.expressions, *block.blinks, *block.movements)
-        )
+        planned = [row.truth for block in blocks for row in (*block.expressions, *block.blinks)]
+        planned += [row.truth for block in blocks for row in block.movements]
         ended = (row for row in planned if from_s < row.offset_s <= duration_s)
         return tuple(sorted(ended, key=lambda row: row.onset_s))
 

@@ -75,9 +75,7 @@ def _call_options(bit_rate: int) -> dict[str, str]:
     }
 
 
-def _encoder(
-    width: int, height: int, rate: Fraction, options: dict[str, str]
-) -> VideoCodecContext:
+def _encoder(width: int, height: int, rate: Fraction, options: dict[str, str]) -> VideoCodecContext:
     if width % 2 or height % 2:
         raise InputError(f"size {width}x{height}: h264 needs even width and height")
     encoder = VideoCodecContext.create("libx264", "w")

@@ -1,7 +1,8 @@
-"""Disturbances for a spotter that are no expressions: glances, changing light, and sensor noise.
+"""Disturbances for a spotter that are no expressions: glances, changing light, a camera that
+hunts for its exposure, and sensor noise.
 
-Glances, light and exposure depend on the seed only, in blocks of their own. A face without them is otherwise
-the same, frame by frame.
+Glances, light and exposure depend on the seed only, in blocks of their own. A face without them is
+otherwise the same, frame by frame.
 """
 
 import math

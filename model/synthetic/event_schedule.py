@@ -17,8 +17,8 @@ from model.records import MICRO_S
 from model.synthetic.action_units import Strengths, facs_notation
 from model.synthetic.courses import Speech, ease, sample_speech
 from model.synthetic.expressions import sample_expression
-from model.synthetic.movements import MOVEMENTS, PlannedPart, sample_parts
 from model.synthetic.foreground import HandPath, sample_hand_path
+from model.synthetic.movements import MOVEMENTS, PlannedPart, sample_parts
 
 PLAN_S = 30.0
 MIN_GAP_S = 1.0
@@ -115,8 +115,8 @@ class PlannedExpression:
     """How far a blink closes the eyes."""
 
     def strength(self, time_s: float) -> float:
-        """0 at rest, `size` at the apex. Rise and fall are minimum-jerk (Flash & Hogan, J. Neurosci.
-        1985), each at its own speed."""
+        """0 at rest, `size` at the apex. Rise and fall are minimum-jerk (Flash & Hogan, J.
+        Neurosci. 1985), each at its own speed."""
         onset_s, apex_s, offset_s = self.truth.onset_s, self.truth.apex_s, self.truth.offset_s
         if not onset_s < time_s < offset_s:
             return 0.0
@@ -320,9 +320,7 @@ def _blinks(
         size = 1.0
         if schedule.partial_blinks and rng.random() < schedule.partial_blinks:
             size = float(rng.uniform(*_PARTIAL))
-        truth = TrueExpression(
-            onset_s, apex_s, offset_s, "blink", "", "AU45", size * lid_travel_px
-        )
+        truth = TrueExpression(onset_s, apex_s, offset_s, "blink", "", "AU45", size * lid_travel_px)
         blinks.append(PlannedExpression(truth, stays, {}, size))
         # Blinks follow each other irregularly, but hardly ever immediately.
         onset_s += length_s + 0.5 + rng.gamma(2.0, max(mean_s - 0.9, 0.1) / 2)

@@ -130,9 +130,7 @@ class ExpressionOverlay:
         landmarks_px = self._face.landmarks_px[seen[np.argmin(away)]]
         transform = canvas_transform(landmarks_px)
         on_canvas = (landmarks_px @ transform[:, :2].T + transform[:, 2]).astype(np.float32)
-        return canvas_field(
-            on_canvas, planned.strengths, planned.truth.amplitude_px, self._motion
-        )
+        return canvas_field(on_canvas, planned.strengths, planned.truth.amplitude_px, self._motion)
 
 
 def _spans(

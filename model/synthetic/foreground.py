@@ -16,10 +16,18 @@ from model.synthetic.patches import smoothstep
 
 _FINENESS = 3  # px of a layer's picture per mm
 _SOFT_MM = 0.7  # blur of all edges
+_ON = (1.0,)
 
 _HAND_MM = (120, 200)
-_PALM_MM, _FINGER_MM = (40.0, 46.0), 9.0  # half axes of the palm; half width of a finger
-_FINGERS = ((-30, 72, 10), (-11, 24, 4), (9, 20, 0), (29, 30, -5))  # tip x and y, lean, mm
+_PALM_MM = (40.0, 46.0)  # half axes of the palm
+_BONES = (
+    ((30, 81), (44, 100), 9.0),
+    ((49, 33), (55, 100), 9.0),
+    ((69, 29), (68, 100), 9.0),
+    ((89, 39), (80, 100), 9.0),
+    ((108, 82), (80, 125), 10.4),
+    ((60, 130), (60, 260), 27.0),
+)  # tip, root and half width of four fingers, thumb and arm, mm of the hand's picture
 _OUT_MM = 130.0  # beyond the face
 _ACROSS_S = 0.45  # the hand's way over the face, at least
 
@@ -113,24 +121,20 @@ class Hand:
     def __init__(self, colour: ArrayF64) -> None:
         """`colour`: RGB of the skin."""
         w, h = (side * _FINENESS for side in _HAND_MM)
-        cover = np.zeros((h, w), np.float32)
-        mm = _FINENESS
-        palm = (60, 110)
-        axes = (int(_PALM_MM[0] * mm), int(_PALM_MM[1] * mm))
-        cv2.ellipse(cover, (palm[0] * mm, palm[1] * mm), axes, 0, 0, 360, 1.0, -1)
-        lines = [((60 + x, y + _FINGER_MM), (60 + x * 0.85 + lean, 100)) for x, y, lean in _FINGERS]
-        lines += [((108, 82), (80, 125)), ((60, 130), (60, 260))]
-        widths = [_FINGER_MM] * 4 + [_FINGER_MM * 1.15, 27.0]
-        shade = np.zeros_like(cover)
-        for (tip, root), width in zip(lines, widths, strict=True):
-            ends = [(int(p[0] * mm), int(p[1] * mm)) for p in (tip, root)]
-            cv2.line(cover, *ends, 1.0, int(2 * width * mm))
-            cv2.line(shade, *ends, 1.0, int(1.2 * width * mm))
-        shade = cv2.GaussianBlur(shade, (0, 0), 3.0 * mm)
+        cover, shade = np.zeros((h, w), np.float32), np.zeros((h, w), np.float32)
+        centre = (60 * _FINENESS, 110 * _FINENESS)
+        axes = (int(_PALM_MM[0] * _FINENESS), int(_PALM_MM[1] * _FINENESS))
+        cv2.ellipse(cover, centre, axes, 0, 0, 360, _ON, -1)
+        for tip, root, half_mm in _BONES:
+            ends = [[int(value * _FINENESS) for value in end] for end in (tip, root)]
+            cv2.line(cover, ends[0], ends[1], _ON, int(2 * half_mm * _FINENESS))
+            cv2.line(shade, ends[0], ends[1], _ON, int(1.2 * half_mm * _FINENESS))
+        soft = cv2.GaussianBlur(shade, (0, 0), 3.0 * _FINENESS)
         grain = np.random.default_rng(0).standard_normal((h // 4, w // 4)).astype(np.float32)
-        grain = cv2.resize(grain, (w, h), interpolation=cv2.INTER_CUBIC)
-        light = (0.72 + 0.3 * shade + 0.025 * grain)[..., None]
-        self._layer = Layer(np.clip(light * colour, 0, 255).astype(np.float32), cover, (-60, 0))
+        fine = cv2.resize(grain, (w, h), interpolation=cv2.INTER_CUBIC)
+        light = np.asarray(0.72 + 0.3 * soft + 0.025 * fine, np.float32)[..., None]
+        colours = np.clip(light * colour, 0, 255).astype(np.float32)
+        self._layer = Layer(colours, cover, (-60, 0))
 
     def put(
         self, image: ImageU8, image_from_canvas: ArrayF64, eyes: ArrayF64, path: HandPath, t: float
@@ -149,29 +153,33 @@ class Glasses:
 
     def __init__(self, landmarks: ArrayF32, strength: float) -> None:
         """`landmarks` are (468, 2) canvas px. `strength`: how much the reflection covers."""
-        self._centres = [landmarks[list(eye)].mean(axis=0) + (0, 2) for eye in EYES]
-        low = np.min(self._centres, axis=0) - (60, 40)
-        size = np.max(self._centres, axis=0) + (60, 40) - low
+        below = np.array([0, 2])
+        self._centres = [landmarks[list(eye)].mean(axis=0) + below for eye in EYES]
+        around = np.array([60, 40])
+        low = np.min(self._centres, axis=0) - around
+        size = np.max(self._centres, axis=0) + around - low
         self._corner = (float(low[0]), float(low[1]))
         w, h = (int(side * _FINENESS) for side in size)
         rims, self._lenses = np.zeros((h, w), np.float32), np.zeros((h, w), np.float32)
         y, x = np.mgrid[:h, :w] / _FINENESS
         self._x, self._y = x + low[0], y + low[1]
+        thick = _RIM_MM / _LENS_MM[1]
         for centre in self._centres:
             away = np.hypot(
                 (self._x - centre[0]) / _LENS_MM[0], (self._y - centre[1]) / _LENS_MM[1]
             )
-            thick = _RIM_MM / _LENS_MM[1]
             rims = np.maximum(rims, (np.abs(away - 1) < thick).astype(np.float32))
             self._lenses = np.maximum(self._lenses, (away < 1 - thick).astype(np.float32))
-        right, left = sorted(self._centres, key=lambda centre: float(centre[0]))
-        for a, b in (
-            (right + (_LENS_MM[0], -3), left - (_LENS_MM[0], 3)),
-            (right - (_LENS_MM[0], 4), right - (60, 4)),
-            (left + (_LENS_MM[0], -4), left + (60, -4)),
+        right, left = sorted((float(x), float(y) - 4) for x, y in self._centres)
+        wide = _LENS_MM[0]
+        for (x0, y0), (x1, y1) in (
+            ((right[0] + wide, right[1]), (left[0] - wide, left[1])),
+            ((right[0] - wide, right[1]), (right[0] - 60, right[1])),
+            ((left[0] + wide, left[1]), (left[0] + 60, left[1])),
         ):
-            ends = [tuple(int(v) for v in (p - low) * _FINENESS) for p in (a, b)]
-            cv2.line(rims, ends[0], ends[1], 1.0, int(2 * _RIM_MM * _FINENESS))
+            start = [int((x0 - low[0]) * _FINENESS), int((y0 - low[1]) * _FINENESS)]
+            end = [int((x1 - low[0]) * _FINENESS), int((y1 - low[1]) * _FINENESS)]
+            cv2.line(rims, start, end, _ON, int(2 * _RIM_MM * _FINENESS))
         self._rims = Layer(_plain(rims, _RIM_COLOUR), rims * 0.9, self._corner)
         self._strength = strength
 
@@ -182,9 +190,11 @@ class Glasses:
         against = _WINDOW_AWAY * np.array([pose.right_mm + pose.yaw_mm, pose.down_mm])
         window = np.zeros_like(self._lenses)
         for centre in self._centres:
-            x, y = centre + (5, -5) - against
+            x, y = centre + np.array([5, -5]) - against
             u, v = np.abs(self._x - x) / _WINDOW_MM[0], np.abs(self._y - y) / _WINDOW_MM[1]
-            pane = smoothstep((1 - np.maximum(u, v)) * 8) * smoothstep((np.minimum(u, v) - 0.06) * 9)
+            pane = smoothstep((1 - np.maximum(u, v)) * 8) * smoothstep(
+                (np.minimum(u, v) - 0.06) * 9
+            )
             window = np.maximum(window, pane.astype(np.float32))
         cover = self._strength * window * self._lenses
         Layer(_plain(cover, _WINDOW_COLOUR), cover, self._corner).put(image, here)
@@ -206,13 +216,13 @@ class Hair:
             bend = rng.uniform(-6, 6) * _FINENESS
             line = np.column_stack([x0 + x1 * down**2 + bend * down * (1 - down), long * down])
             cv2.polylines(
-                cover, [np.rint(line).astype(np.int32)], False, 1.0,
+                cover, [np.rint(line).astype(np.int32)], False, _ON,
                 int(2 * _STRAND_MM * _FINENESS),
             )  # fmt: skip
         root = landmarks[10].astype(np.float64) - (0, 14)  # above the top of the forehead
         self._layer = Layer(_plain(cover, _HAIR_COLOUR), 0.85 * cover, (-_HAIR_MM[0] / 2, 0.0))
         self._root = root
-        self._hz = np.exp(rng.uniform(*np.log(_HAIR_HZ), 4))
+        self._hz = np.exp(rng.uniform(math.log(_HAIR_HZ[0]), math.log(_HAIR_HZ[1]), 4))
         self._phase = rng.uniform(0, 2 * np.pi, 4)
         self._shear = swing_mm / _HAIR_MM[1] / math.sqrt(2)
 

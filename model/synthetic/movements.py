@@ -14,6 +14,7 @@ import numpy as np
 
 from model.records import ArrayF64
 from model.synthetic.courses import HeadPose, ease_between
+from model.synthetic.scanned_face import scanned_face
 
 ValueRange = tuple[float, float]
 """(low, high), sampled uniformly."""
@@ -182,8 +183,6 @@ def _pulses(
 
 def _sided(actions: Mapping[str, float], one_sided: bool, left: bool) -> Mapping[str, float]:
     """The actions by the scan's names; what is one-sided by name is mirrored unless `left`."""
-    from model.synthetic.scanned_face import scanned_face
-
     known = scanned_face().moves_mm
     sided = {}
     for name, strength in actions.items():

@@ -93,7 +93,7 @@ def _measure(picture: ImageU8, width_px: float, path: Path) -> ArrayF32:
         )
         factor = np.array(picture.shape[1::-1]) / resized.shape[1::-1]
         found.append((_largest_face(resized, path) + 0.5) * factor - 0.5)
-    return np.mean(found, axis=0).astype(np.float32)
+    return np.asarray(np.mean(found, axis=0), np.float32)
 
 
 def _check(points: ArrayF32, path: Path) -> None:
