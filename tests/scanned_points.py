@@ -21,7 +21,7 @@ from model.records import ArrayF32, ArrayF64
 from model.synthetic.action_units import INNER_EYE_MM
 from model.synthetic.portrait import read_landmarks
 
-_MULTI_PIE = (
+MULTI_PIE = (
     *(127, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 356),
     *(70, 63, 105, 66, 107, 336, 296, 334, 293, 300, 168, 197, 5, 4, 98, 97, 2, 326, 327),
     *(33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380),
@@ -66,7 +66,7 @@ def main(arguments: list[str]) -> None:
 def _shares(neutral: ArrayF64, multi_pie: ArrayF64, jaw: ArrayF64) -> ArrayF64:
     """(468, V): each FaceMesh point as shares of vertices. `neutral` is (V, 3) mm."""
     portrait: ArrayF32 = read_landmarks("portrait_landmarks.csv")
-    known = portrait[list(_MULTI_PIE)].astype(np.float64)
+    known = portrait[list(MULTI_PIE)].astype(np.float64)
     size = float(np.linalg.norm(portrait[362] - portrait[133])) / INNER_EYE_MM
     spline = RBFInterpolator(known / size, multi_pie[:, :2], smoothing=1.0)
     places = spline(portrait.astype(np.float64) / size)

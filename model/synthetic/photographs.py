@@ -16,7 +16,7 @@ from model.synthetic.portrait import Portrait, place
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
-_LEAST_PX = 100.0  # between the cheeks: a smaller face would be blurred in the frame
+_LEAST_PX = 80.0  # between the cheeks: a smaller face would be blurred in the frame
 _MESH_PX = (180.0, 230.0, 290.0)  # between the cheeks, where the mesh is run; its mean jitters less
 _CHEEKS, _NOSE = (234, 454), 4
 _MOST_TURNED = 2.5  # ratio of the halves of the face

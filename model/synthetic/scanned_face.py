@@ -55,6 +55,7 @@ _OVAL = (
 )
 _RINGS = (1.35, 1.7)  # the skin rests on the face's oval, enlarged by these
 _FADE_MM = 3.0
+_EDGE_CELLS = 5
 _SMOOTHING_MM = 2.0  # keeps lips, whose points lie close together, from folding
 _UPPER_LIDS = (
     *(246, 161, 160, 159, 158, 157, 173, 247, 30, 29, 27, 28, 56, 190, 33, 133),
@@ -151,10 +152,11 @@ def _spread(landmarks_px: ArrayF32, moved: ArrayF64, size: int | tuple[int, int]
     offset = (_STEP_PX - 1) / 2  # refining a grid keeps pixel centres in place, not corners
     x, y = np.meshgrid(np.arange(columns) * _STEP_PX + offset, np.arange(rows) * _STEP_PX + offset)
     coarse = spline(np.stack([x, y], axis=-1).reshape(-1, 2) / px_per_mm).reshape(rows, columns, 2)
-    # Beyond the resting rings a spline would swing.
+    # Beyond the resting rings a spline would swing. At the picture's edges the skin rests, too.
     ring = (middle + (oval - middle) * _RINGS[0] - offset) / _STEP_PX
     mask = np.zeros((rows, columns))
     cv2.fillPoly(mask, [np.rint(ring).astype(np.int32)], (1.0,))
+    cv2.rectangle(mask, (0, 0), (columns - 1, rows - 1), (0.0,), _EDGE_CELLS)
     coarse *= cv2.GaussianBlur(mask, (0, 0), _FADE_MM * px_per_mm / _STEP_PX)[..., None]
     fine = cv2.resize(
         coarse, (columns * _STEP_PX, rows * _STEP_PX), interpolation=cv2.INTER_LINEAR
