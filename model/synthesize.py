@@ -24,7 +24,7 @@ from model.cli import Parser, exit_code, make_folder, parse_size, program
 from model.errors import InputError
 from model.face.network_files import add_face_networks
 from model.records import ImageU8
-from model.synthetic.animated_face import FaceNuisance, SyntheticFace
+from model.synthetic.animated_face import FaceNuisance, SyntheticFace, check_footage
 from model.synthetic.event_schedule import Schedule, TrueExpression
 from model.synthetic.footage import ExpressionOverlay, follow_face, read_frames
 from model.synthetic.photographs import list_photographs, photograph_portrait
@@ -249,6 +249,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             motion=options.motion or usual,
         )
 
+    check_footage(options.seed, options.fps, options.size)
     if options.faces:
         if options.truth is not None:
             raise InputError("--truth does not go with --faces: each gets its own, beside it")

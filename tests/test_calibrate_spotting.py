@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ from calibrate.spotting.footage import (
     OverlaidFootage,
     RecordedFootage,
     conditions,
+    face_conditions,
     interval_of,
 )
 from calibrate.spotting.motion import MotionCache, Motions, measure_motions, spot
@@ -26,6 +28,7 @@ from calibrate.spotting.outcomes import (
     Outcome,
     format_figure_rows,
     measure_resting,
+    recall_interval,
     run_spotter,
 )
 from calibrate.spotting.page import format_spotting
@@ -33,6 +36,7 @@ from model.errors import InputError
 from model.labels import CLASSES
 from model.records import Frame, Stamp
 from model.synthetic import Schedule
+from model.synthetic.portrait import read_photograph
 from realtime.perception.spotting_steps import Perception
 from realtime.spotting.motion import REGIONS
 from realtime.spotting.spotter import SpotterConfig
@@ -97,6 +101,7 @@ def test_the_test_bed_varies_one_thing_at_a_time() -> None:
         quiet = condition.footage.schedule.micro_per_min == 0
         assert quiet == (condition.group == NO_MICRO)
     wanted = {"amplitude", "rate", "noise", "compression", "head motion", "speech", "blinks"}
+    wanted |= {"movements", "in front", "camera"}
     assert wanted <= {c.group for c in others}
 
 
@@ -111,10 +116,33 @@ def test_a_resting_face_shows_blinks_alone() -> None:
     assert {row.kind for row in rest.truth()} == {"blink"}
 
 
-def test_compressed_footage_keeps_its_frames(drawn: DrawnFootage) -> None:
-    short = replace(drawn, seconds=0.4, crf=30)
-    stamps = [frame.stamp for frame in short.frames()]
-    assert stamps == [frame.stamp for frame in replace(short, crf=None).frames()]
+@pytest.mark.parametrize("how", [{"crf": 30}, {"bit_rate": 500_000}, {"jpeg": 50}])
+def test_compressed_footage_keeps_its_frames(drawn: DrawnFootage, how: dict[str, int]) -> None:
+    plain = replace(drawn, seconds=0.4)
+    frames, worse = list(plain.frames()), list(replace(plain, **how).frames())
+    assert [frame.stamp for frame in worse] == [frame.stamp for frame in frames]
+    apart = np.abs(worse[-1].image.astype(int) - frames[-1].image).mean()
+    assert 0.3 < apart < 6
+
+
+@pytest.fixture
+def photograph(tmp_path: Path) -> Path:
+    path = tmp_path / "in" / "collins.png"
+    path.parent.mkdir()
+    assert cv2.imwrite(str(path), read_photograph()[..., ::-1])
+    return path
+
+
+def test_photographs_are_people_apart(photograph: Path) -> None:
+    other = photograph.with_name("other.png")
+    other.write_bytes(photograph.read_bytes())
+    condition = face_conditions()[-1]
+    one, two = (condition.draw_photograph(each, "scan", 3, 6.0) for each in (photograph, other))
+    assert one.name != two.name
+    assert one.seed % 100_000 == two.seed % 100_000 == 3
+    assert one.truth() != two.truth()
+    assert {row.amplitude_px for row in one.truth() if row.kind == "micro"} == {2.0}
+    assert one.name != replace(one, motion="catalogue").name
 
 
 # --- motion
@@ -190,6 +218,16 @@ def test_an_expression_is_found_and_timed(drawn: DrawnFootage, motions: Motions)
     assert -100 < delay_ms < 200
     assert row.recall_by_amplitude() == [(1.5, 2.5, 1, 1)]
     assert not row.miss_reasons()
+
+
+def test_intervals_are_wilson_s_and_exact() -> None:
+    low, high = recall_interval(12, 12) or (0, 0)
+    assert (round(low, 2), high) == (0.76, 1)
+    assert recall_interval(0, 0) is None
+    quiet = FigureRow("", "", (Outcome({}, (), (), 60.0, 1 / 30),))
+    assert quiet.false_interval() == pytest.approx((0, 3.69), abs=0.01)
+    assert "0.00 (0.00–3.69)" in format_figure_rows([quiet])
+    assert quiet.plain()["recall_95"] is None
 
 
 def test_what_is_missed_has_a_reason() -> None:
@@ -273,6 +311,28 @@ def test_evaluate_writes_figures_and_a_page(tmp_path: Path) -> None:
     assert row["micro"]["annotated"] >= 1
     assert "<svg" in (out / "spotting.html").read_text()
     assert run("evaluate", *options, "--out", out) == 2
+
+
+def test_photographs_are_evaluated_by_amplitude_and_by_person(
+    photograph: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = photograph.with_name("a.jpg")
+    bad.write_text("no picture", encoding="utf-8")
+    options = ["--faces", photograph.parent, "--seeds", 3, "--seconds", 4]
+    options += ["--baseline", "default", "--cache", tmp_path / "cache"]
+    assert run("evaluate", *options, "--out", tmp_path / "report") == 0
+    said = capsys.readouterr()
+    assert "left out" in said.err
+    assert "a.jpg cannot be read" in said.err
+    rows = json.loads((tmp_path / "report" / "spotting.json").read_text())["rows"]
+    values = [(row["group"], row["value"]) for row in rows]
+    by_amplitude = [("faces", value) for value in ("no ME", "0.7 px", "1.2 px", "2 px")]
+    assert values == [*by_amplitude, ("person", "collins.png"), ("person", "all 1")]
+    assert rows[0]["micro"]["annotated"] == 0
+    assert rows[-1]["minutes"] == pytest.approx(4 * 4 / 60)
+    assert "collins.png" in (tmp_path / "report" / "spotting.html").read_text()
+    assert run("evaluate", "--faces", bad, "--cache", tmp_path / "cache") == 2
+    assert "none of the photographs" in capsys.readouterr().err
 
 
 def test_recordings_are_evaluated_with_names(

@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from model.cli import exit_code
 from model.errors import InputError
 from model.synthesize import TRUTH_COLUMNS, main
 from model.synthetic import SyntheticFace
+from model.synthetic.portrait import read_photograph
 
 SMALL = ["--size", "160x120", "--seed", "7"]
 
@@ -108,6 +110,42 @@ def test_unusable_names_are_refused(tmp_path: Path, name: str, said: str) -> Non
 def test_truth_and_video_need_two_names(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="two names"):
         main(["--out", str(tmp_path / "a.mkv"), "--truth", str(tmp_path / "a.mkv")])
+
+
+def test_photographs_become_footage_and_one_bad_one_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photographs = tmp_path / "in"
+    photographs.mkdir()
+    assert cv2.imwrite(str(photographs / "collins.png"), read_photograph()[..., ::-1])
+    (photographs / "bad.jpg").write_text("no picture", encoding="utf-8")
+    out = tmp_path / "out"
+    options = ["--faces", str(photographs), "--out", str(out), "--seconds", "5", "--fps", "3"]
+    main([*options, *SMALL])
+    said = capsys.readouterr()
+    assert "collins.mkv: 1 micro-expression" in said.out
+    assert "bad.jpg cannot be read" in said.err
+    assert sorted(path.name for path in out.iterdir()) == ["collins.mkv", "collins.truth.csv"]
+    frames = decoded(out / "collins.mkv")
+    assert len(frames) == 15
+    assert (frames[0].width, frames[0].height) == (160, 120)
+    with pytest.raises(InputError, match="exists already"):
+        main([*options, *SMALL])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--truth", "t.csv"], "--truth does not go with --faces"),
+        (["--over", "v.mp4"], "give one of them"),
+        (["--size", "20x20"], "160x120"),
+    ],
+)
+def test_what_does_not_go_with_photographs_is_refused(
+    options: list[str], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=said):
+        main(["--faces", str(tmp_path), "--out", str(tmp_path / "out"), *options])
 
 
 def test_errors_end_with_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

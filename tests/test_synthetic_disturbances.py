@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 
 from model.errors import InputError
 from model.synthetic import FaceNuisance, SyntheticFace
-from model.synthetic.disturbances import GLANCE_MM, Glances, Light
+from model.synthetic.disturbances import (
+    GLANCE_MM,
+    HUNTS_PER_MIN,
+    ExposureHunting,
+    Glances,
+    Light,
+)
 
 seeds = st.integers(0, 999)
 SMALL = (160, 120)
@@ -56,6 +62,16 @@ def test_flicker_runs_down_the_rows() -> None:
     rows = light.apply(grey, 0.0).mean(axis=(1, 2))
     assert np.ptp(rows) == pytest.approx(24, abs=2)
     np.testing.assert_array_equal(light.apply(grey, 0.01), light.apply(grey, 0.0))  # 100 Hz
+
+
+def test_exposure_swings_about_its_level_and_calms_down() -> None:
+    gains = np.array([ExposureHunting(4, 0.1).gain(k / 30) for k in range(30 * 120)])
+    assert 0.04 < np.abs(gains - 1).max() < 0.2
+    assert abs(gains.mean() - 1) < 0.01
+    assert np.abs(np.diff(gains)).max() < 0.035
+    begun = np.diff((np.abs(gains - 1) > 0.02).astype(int)) > 0
+    assert HUNTS_PER_MIN / 2 < begun.sum() / 2 < 8 * HUNTS_PER_MIN
+    assert (np.abs(gains - 1) < 0.003).mean() > 0.3
 
 
 def test_disturbances_repeat() -> None:

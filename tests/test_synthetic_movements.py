@@ -90,7 +90,7 @@ def test_a_blink_may_close_the_eyes_in_part() -> None:
 
 
 def test_an_unknown_movement_is_named_with_the_choices() -> None:
-    with pytest.raises(InputError, match="'juggling'.*chewing"):
+    with pytest.raises(InputError, match=r"'juggling'.*chewing"):
         Schedule(movement="juggling")
     with pytest.raises(InputError, match="do not fit"):
         Schedule(movement="chewing", movements_per_min=20)

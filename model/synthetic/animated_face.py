@@ -79,6 +79,16 @@ _EXPOSURE_STEPS = 4
 _CHEEKS = (50, 280)
 
 
+def check_footage(seed: int, fps: float, size: tuple[int, int]) -> None:
+    """Raise `InputError` for an unusable seed, rate, or (width, height)."""
+    if not (np.isfinite(fps) and fps > 0):
+        raise InputError(f"fps {fps:g} must be above 0")
+    if seed < 0:
+        raise InputError(f"seed {seed} must be 0 or more")
+    if min(size) < min(MIN_SIZE) or max(size) < max(MIN_SIZE):
+        raise InputError(f"size {size[0]}x{size[1]} must be at least 160x120")
+
+
 class SyntheticFace:
     """A portrait that sways, blinks, speaks, and shows expressions at known times.
 
@@ -99,12 +109,7 @@ class SyntheticFace:
     ) -> None:
         """`size`: (width, height). `portrait`: the face, in a frame of that size; the demo's if
         None. Raises `InputError` for an unusable size, rate or seed."""
-        if not (np.isfinite(fps) and fps > 0):
-            raise InputError(f"fps {fps:g} must be above 0")
-        if seed < 0:
-            raise InputError(f"seed {seed} must be 0 or more")
-        if min(size) < min(MIN_SIZE) or max(size) < max(MIN_SIZE):
-            raise InputError(f"size {size[0]}x{size[1]} must be at least 160x120")
+        check_footage(seed, fps, size)
         self._seed, self._fps = seed, float(fps)
         self._schedule = schedule or Schedule()
         self._nuisance = nuisance or FaceNuisance()
