@@ -278,7 +278,8 @@ def _read_shares(text: str, classes: tuple[str, ...]) -> NDArray[np.float64]:
             f"--prior {text!r} has to be equal, data, or a number above 0 for each of "
             f"{', '.join(classes)}"
         )
-    return shares / shares.sum()
+    scaled: NDArray[np.float64] = shares / shares.sum()
+    return scaled
 
 
 def _describe_prior(prior: str) -> str:
