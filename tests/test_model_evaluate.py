@@ -190,14 +190,14 @@ def test_answers_for_classes_of_other_shares(
 ) -> None:
     """Nearly certain shares leave one answer; those of the data are said where they are used."""
     spec, named = maps(tmp_path / "maps"), {}
-    for prior in ("equal", "data", "1e9,1,1"):
+    for prior in ("equal", "data", "1e60,1,1"):
         out = tmp_path / prior
         options = [trained, "--data", spec, "--prior", prior, "--out", out]
         assert run(options, monkeypatch, tmp_path) == 0
         (named[prior],) = json.loads((out / "evaluation.json").read_text())["evaluations"]
     assert named["equal"]["remark"] == ""
     assert "those of the other subjects' clips" in named["data"]["remark"]
-    counts = np.array(named["1e9,1,1"]["confusion"])
+    counts = np.array(named["1e60,1,1"]["confusion"])
     assert counts[:, 0].sum() == counts.sum() == np.sum(named["equal"]["confusion"])
     capsys.readouterr()
     for prior in ("1,1", "often", "0,1,1", "nan,1,1"):
