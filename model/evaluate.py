@@ -35,6 +35,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.classifiers import CLASSIFIERS
 from model.cli import Parser, exit_code, make_folder, program
@@ -49,12 +50,12 @@ from model.inference.samples import SampleSet
 from model.inference.shipped_weights import shipped_names
 from model.machine import choose_device, machine, use_threads
 from model.metrics.checkpoint_scores import measure_checkpoint
+from model.metrics.class_prior import apply_prior, shares_of_others
 from model.synthetic.sample_variation import VIEWS, View
-from model.train import CLIP_EPOCHS
 from model.training.leakage import refuse_overlap
 from model.training.loop import fit
 from model.training.loso import leave_one_out
-from model.training.recipe import Recipe
+from model.training.recipe import CLIP_ROUNDS, CLIP_STEPS, Recipe, clip_defaults
 from model.training.training_samples import SYNTHETIC, Opener, Sources
 
 REPRODUCED_WITHIN = 0.002
@@ -76,6 +77,8 @@ def main() -> None:
         )
     if args.view is not None and SYNTHETIC not in specs:
         raise InputError(f"--view {args.view} is for synthetic pairs, not for --data {args.data}")
+    if args.prior != "equal" and SYNTHETIC in specs:
+        raise InputError(f"--prior {args.prior} is for data sets: synthetic classes are equal")
     if args.out is not None:
         for path in _paths(args.out):
             require_new(path)
@@ -151,7 +154,7 @@ def _on_report_set(name: str, args: argparse.Namespace) -> Evaluation:
 def _on_clips(name: str, specs: tuple[str, ...], args: argparse.Namespace) -> list[Evaluation]:
     path = checkpoint_path(name)
     checkpoint = read_checkpoint(path)[0]
-    refuse_overlap(name, checkpoint, Sources(specs=specs, classes=args.classes).data_sets)
+    refuse_overlap(name, checkpoint, _sources(specs, args).data_sets)
     return [_held_out(name, path, _open_clips(checkpoint, specs, args), args)]
 
 
@@ -161,12 +164,12 @@ def _held_out(
     answers = run_network(path, samples, first_phase_only=args.first_phase, device=args.device)
     return evaluate_answers(
         Path(name).stem,
-        answers,
+        _for_prior(answers, samples, args.prior),
         samples,
         protocol="holdout",
         first_phase_only=args.first_phase,
         least_confidence=read_checkpoint(path)[0].least_confidence,
-        remark=remark,
+        remark=remark or _describe_prior(args.prior),
     )
 
 
@@ -180,7 +183,7 @@ def _cross(name: str, specs: tuple[str, ...], args: argparse.Namespace) -> list[
     found = []
     for spec, training in zip(specs, sets, strict=True):
         path = require_new(args.out / f"{Path(name).stem}-on-{training.name}.safetensors")
-        own = replace(recipe, data=Sources(specs=(spec,), classes=args.classes).summary())
+        own = replace(recipe, data=_sources((spec,), args).summary())
         fit(own, training, None, path, device=args.device, init=init)
         for tested in sets:
             if tested is not training:
@@ -189,10 +192,11 @@ def _cross(name: str, specs: tuple[str, ...], args: argparse.Namespace) -> list[
                 found.append(
                     evaluate_answers(
                         title,
-                        answers,
+                        _for_prior(answers, tested, args.prior),
                         tested,
                         protocol="cross",
                         first_phase_only=args.first_phase,
+                        remark=_describe_prior(args.prior),
                     )
                 )
     return found
@@ -213,10 +217,11 @@ def _loso(name: str, specs: tuple[str, ...], args: argparse.Namespace) -> list[E
     return [
         evaluate_answers(
             Path(name).stem,
-            answers,
+            _for_prior(answers, samples, args.prior),
             samples,
             protocol="loso",
             first_phase_only=args.first_phase,
+            remark=_describe_prior(args.prior),
         )
     ]
 
@@ -229,9 +234,12 @@ def _start(
 ) -> tuple[Recipe, Path | None, Checkpoint]:
     """The recipe to continue training, the weights to start from (None if none are shipped under
     this name), and the network's description."""
-    sources = Sources(specs=specs, classes=args.classes)
+    sources = _sources(specs, args)
+    given = {name: getattr(args, name) for name in ("epochs", "steps")}
+    length = {name: value for name, value in given.items() if value is not None}
+    length |= clip_defaults(length)
     if name in CLASSIFIERS and name not in shipped_names():
-        recipe = Recipe(name, epochs=args.epochs, data=sources.summary())
+        recipe = Recipe(name, data=sources.summary(), **length)
         return recipe, None, Checkpoint(name, (), (), recipe.flow, {})
     path = checkpoint_path(name)
     checkpoint = read_checkpoint(path)[0]
@@ -240,16 +248,55 @@ def _start(
         checkpoint.classifier,
         options=checkpoint.options,
         flow=checkpoint.flow,
-        epochs=args.epochs,
         data=sources.summary(),
+        **length,
     )
     return recipe, path, checkpoint
+
+
+def _for_prior(answers: Answers, samples: SampleSet, prior: str) -> Answers:
+    """`answers` for classes as frequent as `prior` says; see `--prior`."""
+    if prior == "equal":
+        return answers
+    count = len(samples.classes)
+    if prior == "data":
+        shares = shares_of_others(samples.labels, samples.subjects, count)
+    else:
+        shares = _read_shares(prior, samples.classes)
+    probabilities = apply_prior(answers.probabilities, shares)
+    logits = (answers.logits + np.log(shares)).astype(np.float32)
+    return replace(answers, logits=logits, probabilities=probabilities)
+
+
+def _read_shares(text: str, classes: tuple[str, ...]) -> NDArray[np.float64]:
+    try:
+        shares = np.array([float(part) for part in text.split(",")])
+    except ValueError:
+        shares = np.zeros(0)
+    if len(shares) != len(classes) or not (np.isfinite(shares).all() and (shares > 0).all()):
+        raise InputError(
+            f"--prior {text!r} has to be equal, data, or a number above 0 for each of "
+            f"{', '.join(classes)}"
+        )
+    scaled: NDArray[np.float64] = shares / shares.sum()
+    return scaled
+
+
+def _describe_prior(prior: str) -> str:
+    if prior == "equal":
+        return ""
+    shares = "those of the other subjects' clips" if prior == "data" else prior
+    return f"answers for classes of these shares: {shares}"
+
+
+def _sources(specs: tuple[str, ...], args: argparse.Namespace) -> Sources:
+    return Sources(specs=specs, classes=args.classes, megc2019=args.megc2019)
 
 
 def _open_clips(
     checkpoint: Checkpoint, specs: tuple[str, ...], args: argparse.Namespace
 ) -> SampleSet:
-    sources = Sources(specs=specs, classes=args.classes)
+    sources = _sources(specs, args)
     opener = Opener(sources, checkpoint.classifier, checkpoint.flow, args.cache, args.workers)
     samples = opener.clips()
     if samples is None:
@@ -293,7 +340,7 @@ def _arguments() -> argparse.Namespace:
         default=["fmanet"],
         help="shipped names or checkpoints; all: every shipped one",
     )
-    parser.add_argument("--data", default=SYNTHETIC, help="casme2:PATH, maps:PATH …, with commas")
+    parser.add_argument("--data", default=SYNTHETIC, help="casme2:PATH, csv:PATH …, with commas")
     parser.add_argument(
         "--view", choices=VIEWS, help="of synthetic pairs (default: as in its training)"
     )
@@ -302,7 +349,25 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--first-phase", action="store_true", help="withhold apex → offset, in training too"
     )
-    parser.add_argument("--epochs", type=int, default=CLIP_EPOCHS, help="of cross and loso")
+    parser.add_argument(
+        "--megc2019",
+        action="store_true",
+        help="only the clips of MEGC 2019's composite, of casme2, samm and smic",
+    )
+    parser.add_argument(
+        "--prior",
+        default="equal",
+        help="how frequent classes are taken to be: equal, data (as in the other subjects' clips), "
+        "or a share for each, with commas",
+    )
+    parser.add_argument(
+        "--epochs", type=int, help="of cross and loso: passes over the samples, in place of --steps"
+    )
+    parser.add_argument(
+        "--steps",
+        type=int,
+        help=f"of cross and loso (default: {CLIP_STEPS} in {CLIP_ROUNDS} rounds)",
+    )
     parser.add_argument("--out", type=Path, help="folder for evaluation.json and evaluation.html")
     add_face_networks(parser)
     parser.add_argument("--cache", type=Path, default=Path("runs"), help="folder of made samples")

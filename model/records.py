@@ -106,6 +106,9 @@ class Window:
     kind: Kind = "micro"
     regions: tuple[str, ...] = ()
     """Names of the regions that moved, strongest first."""
+    motion_px: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """How far every region moved from onset to apex, by its name, u right and v down, px of the
+    crop; empty if that was not measured."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@
     python -m model.train fmanet --data synthetic,casme2:PATH --out mixed.safetensors
     python -m model.train fmanet --data casme2:PATH,samm:PATH --loso --init fmanet --out runs/loso
 
-The number of epochs is fixed beforehand, or chosen on subjects held out with --validation. With
+The length is fixed beforehand, or chosen on subjects held out with --validation. With
 --loso, --out is a folder. It gets a network for each subject of the data sets, trained on all other
 subjects (and on synthetic pairs, if named), and the pooled scores. Figures on synthetic pairs come
 from a set with nuisances that training does not have, which is used once, at the end. The same
@@ -37,11 +37,16 @@ from model.metrics.subject_folds import validation_split
 from model.training.leakage import refuse_overlap
 from model.training.loop import check_start, fit
 from model.training.loso import FoldAnswers, leave_one_out
-from model.training.recipe import ClassWeights, Loss, Recipe
+from model.training.recipe import (
+    CLIP_BATCH,
+    CLIP_ROUNDS,
+    CLIP_STEPS,
+    ClassWeights,
+    Loss,
+    Recipe,
+    clip_defaults,
+)
 from model.training.training_samples import Opener, Sources
-
-CLIP_EPOCHS = 60
-"""Epochs if there are no synthetic pairs: a data set has only a few hundred clips."""
 
 
 def main() -> None:
@@ -58,9 +63,12 @@ def main() -> None:
     for option, given in (("--loso", args.loso), ("--validation", args.validation)):
         if given and not sources.data_sets:
             raise InputError(f"{option} holds out subjects of data sets: name one with --data")
-    recipe = Recipe(args.classifier, data=sources.summary(), **_take_fields(args, Recipe))
-    if args.epochs is None and not sources.synthetic:
-        recipe = replace(recipe, epochs=CLIP_EPOCHS)
+    given = _take_fields(args, Recipe)
+    if not sources.synthetic:
+        given |= clip_defaults(given)
+    elif args.steps is not None:
+        given.setdefault("epochs", min(Recipe.epochs, args.steps))
+    recipe = Recipe(args.classifier, data=sources.summary(), **given)
     init = None if args.init is None else checkpoint_path(args.init)
     if init is not None:  # training checks this too, but only after all samples are made
         if args.loso or args.validation:
@@ -192,9 +200,14 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     data = parser.add_argument_group("data")
-    data.add_argument("--data", default="synthetic", help="casme2:PATH, maps:PATH …, with commas")
+    data.add_argument("--data", default="synthetic", help="casme2:PATH, csv:PATH …, with commas")
     data.add_argument(
         "--classes", type=int, help=f"after merging: 3, 4, 5, 7 (default: {Sources.classes})"
+    )
+    data.add_argument(
+        "--megc2019",
+        action="store_true",
+        help="only the clips of MEGC 2019's composite, of casme2, samm and smic",
     )
     data.add_argument(
         "--pairs", type=int, help=f"synthetic pairs to train on (default: {Sources.pairs})"
@@ -233,13 +246,24 @@ def _parser() -> argparse.ArgumentParser:
     recipe.add_argument(
         "--epochs",
         type=int,
-        help=f"(default: {Recipe.epochs}; {CLIP_EPOCHS} without synthetic pairs)",
+        help=f"passes over the samples (default: {Recipe.epochs}; without synthetic pairs "
+        "--steps counts)",
     )
-    recipe.add_argument("--batch", type=int, help=f"(default: {Recipe.batch})")
+    recipe.add_argument(
+        "--steps",
+        type=int,
+        help=f"steps in all, however many samples there are (default without synthetic pairs: "
+        f"{CLIP_STEPS} in {CLIP_ROUNDS} rounds)",
+    )
+    recipe.add_argument(
+        "--batch", type=int, help=f"(default: {Recipe.batch}; {CLIP_BATCH} without synthetic pairs)"
+    )
     recipe.add_argument("--learning-rate", type=float, help=f"(default: {Recipe.learning_rate:g})")
     recipe.add_argument("--loss", choices=get_args(Loss), help=f"(default: {Recipe.loss})")
     recipe.add_argument(
-        "--class-weights", choices=get_args(ClassWeights), help=f"(default: {Recipe.class_weights})"
+        "--class-weights",
+        choices=get_args(ClassWeights),
+        help=f"(default: {Recipe.class_weights}; balanced without synthetic pairs)",
     )
     recipe.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     recipe.add_argument("--threads", type=int, default=2, help="of the CPU")

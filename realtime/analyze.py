@@ -49,6 +49,7 @@ from realtime.results.event_tables import (
     motion_tables,
     write_events,
 )
+from realtime.results.sentences import Language, add_language
 from realtime.review.analysis_summary import (
     make_analysis_summary,
     make_thumbnails,
@@ -70,6 +71,7 @@ def main() -> None:
     out: Path | None = options.pop("out")
     against_live: bool = options.pop("compare")
     wanted = {name: options.pop(name) for name in ("again", "pictures", "video")}
+    language: Language = options.pop("language")
     workers: Workers = options.pop("workers")
     check_workers(workers)
     baseline: Path | None = options.pop("baseline")
@@ -88,7 +90,8 @@ def main() -> None:
     jobs = plan_jobs(inputs, out, config, **wanted)
     make_folder(out)
     alone = workers == 1
-    _run_all([(job.spec, partial(analyze, job, config, alone=alone)) for job in jobs], workers)
+    run = partial(analyze, config=config, alone=alone, language=language)
+    _run_all([(job.spec, partial(run, job)) for job in jobs], workers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +186,12 @@ class UnwritableError(InputError):
     """The results folder cannot be written."""
 
 
-def analyze(job: AnalysisJob, config: LiveConfig, *, alone: bool = True) -> None:
+def analyze(
+    job: AnalysisJob, config: LiveConfig, *, alone: bool = True, language: Language = "en"
+) -> None:
     """Run the input of `job` through the pipeline and write its results, unless they exist. `alone`
-    says that no other process does the same: a second thread and a progress bar help. If the
+    says that no other process does the same: a second thread and a progress bar help. `language` is
+    that of the sentences in the table. If the
     source breaks off, write the results up to there, then raise `SourceError`. Raises `InputError`
     if the baseline does not suit the source, `UnwritableError` if the folder cannot be written."""
     if job.done:
@@ -204,10 +210,10 @@ def analyze(job: AnalysisJob, config: LiveConfig, *, alone: bool = True) -> None
             require_pictures(source.session)
         if not isinstance(source, SessionSource):
             _refuse_part_of_session(job.spec)
-            _analyze(source, job, mark, config, alone)
+            _analyze(source, job, mark, config, alone, language)
             return
         try:
-            _analyze(source, job, mark, config, alone)
+            _analyze(source, job, mark, config, alone, language)
         finally:
             note_copies(source.session.folder, job.files)
             if mark_input(job.spec) != mark:
@@ -229,7 +235,14 @@ def _refuse_part_of_session(spec: str) -> None:
             raise InputError(f"{spec} belongs to a session: give its folder, {folder}")
 
 
-def _analyze(source: Source, job: AnalysisJob, mark: str, config: LiveConfig, alone: bool) -> None:
+def _analyze(
+    source: Source,
+    job: AnalysisJob,
+    mark: str,
+    config: LiveConfig,
+    alone: bool,
+    language: Language,
+) -> None:
     options, warning = pipeline_config(config, choose_device(config.device), source.info)
     if warning:
         print(f"warning: {warning}", file=sys.stderr)
@@ -262,7 +275,9 @@ def _analyze(source: Source, job: AnalysisJob, mark: str, config: LiveConfig, al
         confirmed = [event for event in found if event.state == "confirmed"]
         classifier = pipeline.classifier
         labels, units = classifier.labels, classifier.action_units
-        write_events(job.event_tables, confirmed, labels, units, tracks, again=job.again)
+        write_events(
+            job.event_tables, confirmed, labels, units, tracks, again=job.again, language=language
+        )
     finally:
         pipeline.close()
     tables = {"events": describe_events(labels, units), "motion": describe_motion()}
@@ -372,6 +387,7 @@ def _parser() -> argparse.ArgumentParser:
         "--fps", type=float, help="rate of a folder's images, of the demo, or of slow motion"
     )
     p.add_argument("--seconds", type=float, help="analyse only this much of each input")
+    add_language(p)
     add_jobs(p, 1, "analyse inputs")
     add_pictures(p)
     add_perception(p)

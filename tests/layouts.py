@@ -215,6 +215,61 @@ def samm_lv(
         pictures(folder, f"{video}_{{:04d}}.{suffix}", c, picture)
 
 
+def casme(root: Path, clips: Sequence[Made], picture: Picture = grey, suffix: str = "jpg") -> None:
+    head = ["Subject", "Filename", None, "OnsetF", "ApexF1", "ApexF2", "OffsetF", None, "AU"]
+    rows = [
+        [int(c.subject), c.name, None, c.onset, c.apex, None, c.offset, None, c.units, c.emotion]
+        for c in clips
+    ]
+    book(root / "CASME-coded-20190721.xlsx", [[*head, "Emotion"], *rows])
+    for c in clips:
+        section = "Section A" if c.subject < "10" else "Section B"
+        folder = root / "CASME_raw_selected" / section / f"sub{c.subject}" / c.name
+        pictures(folder, f"{c.name}-{{:03d}}.{suffix}", c, picture)
+
+
+def casme3_c(
+    root: Path,
+    clips: Sequence[Made],
+    picture: Picture = grey,
+    suffix: str = "jpg",
+    cut: bool = False,
+) -> None:
+    head = ["sub", "count", "PHY", "onset", "offset", "au", "emotion"]
+    rows = [[int(c.subject), int(c.name), 1, c.onset, c.offset, c.units, c.emotion] for c in clips]
+    book(root / "CAS(ME)3_part_C_ME.xlsx", [head, *rows])
+    for c in clips:
+        folder = root / ("ME_C" if cut else "part_C") / c.subject / (c.name if cut else "a")
+        pictures(folder / "color", f"{{}}.{suffix}", c, picture)
+
+
+def fourdme(
+    root: Path, clips: Sequence[Made], picture: Picture = grey, suffix: str = "jpg"
+) -> None:
+    head = ["sub_ID", "fold_name", "Onset", "Apex", "Offset", "AUs", "Emotion"]
+    rows = [
+        [c.subject, c.name, c.onset, c.apex, c.offset, f"{c.units}+AU9 (k)", c.emotion.title()]
+        for c in clips
+    ]
+    book(root / "4DME_Labelling_Micro_release v1.xlsx", [head, *rows])
+    for c in clips:
+        pictures(root / "gray_micro" / c.subject / c.name, f"{{}}.{suffix}", c, picture)
+
+
+def clip_table(
+    root: Path, clips: Sequence[Made], picture: Picture = grey, suffix: str = "jpg"
+) -> None:
+    lines = ["subject;clip;folder;onset;apex;offset;label;action_units;fps"]
+    for c in clips:
+        pictures(root / "pictures" / c.subject / c.name, f"{{}}.{suffix}", c, picture)
+        cells = (c.onset, c.apex or "", c.offset, c.emotion, c.units, 50)
+        lines.append(
+            ";".join(map(str, (c.subject, c.name, f"pictures/{c.subject}/{c.name}", *cells)))
+        )
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "mine.csv").write_text("\n".join(lines))
+
+
 WRITERS: dict[str, Callable[..., None]] = {
     "casme2": casme2,
     "samm": samm,
@@ -222,7 +277,11 @@ WRITERS: dict[str, Callable[..., None]] = {
     "mmew": mmew,
     "casme_sq": casme_sq,
     "casme3": casme3,
+    "casme3_c": casme3_c,
     "samm_lv": samm_lv,
+    "casme": casme,
+    "4dme": fourdme,
+    "csv": clip_table,
 }
 
 
@@ -235,7 +294,11 @@ def usual(dataset: str) -> list[Made]:
         "mmew": (("01", "02", "03"), "S{s}-0{}-001", ("disgust", "happiness", "surprise")),
         "casme_sq": (("s15", "s16", "s19"), "{}_1", ("negative", "positive", "surprise")),
         "casme3": (("spNO.1", "spNO.2", "spNO.10"), "{}", ("anger", "happy", "surprise")),
+        "casme3_c": (("01", "02", "10"), "{}", ("anger", "happy", "surprise")),
         "samm_lv": (("006", "007", "010"), "{s}_{}_1", ("anger", "happiness", "surprise")),
+        "casme": (("01", "02", "17"), "EP0{}_5", ("repression", "happiness", "surprise")),
+        "4dme": (("S01", "S02", "S10"), "001_0{}_1", ("negative", "positive", "surprise")),
+        "csv": (("anna", "Ben", "Özge"), "take {}", ("sadness", "positive", "surprise")),
     }
     subjects, pattern, emotions = names[dataset]
     parts: dict[str, Sequence[str]] = {"casme_sq": list(CODES), "casme3": ["a", "b", "m"]}
@@ -246,4 +309,6 @@ def usual(dataset: str) -> list[Made]:
             made.append(Made(s, pattern.format(part, s=s), emotion))
     if dataset == "smic":  # a clip is onset to offset
         made = [replace(m, onset=1, apex=None, offset=12, units=None) for m in made]
+    if dataset == "casme3_c":  # all of a subject are in one video
+        made = [replace(m, apex=None) for m in made]
     return made

@@ -82,6 +82,26 @@ def casme2(root: Path, clips: Sequence[Made]) -> str:
     return f"casme2:{root}"
 
 
+def test_the_clips_of_megc_2019_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clips = chosen("casme2")
+    fear = replace(clips[0], name="EP09_01f", emotion="fear")
+    spec, out = casme2(tmp_path / "data", [*clips, fear]), tmp_path / "loso"
+    common = ["--loso", "--steps", "2", "--cache", tmp_path / "cache", "--jobs", "1"]
+    options = ["ststnet", "--data", spec, "--megc2019", "--out", out, *common, "--threads", "1"]
+    run(train.main, options, monkeypatch)
+    said = "MEGC 2019's list of casme2: clips 4, published 145"
+    assert said in capsys.readouterr().out
+    report = json.loads((out / "report.json").read_text())
+    assert report["clips"] == 4
+    assert report["notes"][0].startswith(said)
+    assert report["recipe"]["data"] == {"sets": ["casme2"], "classes": 3, "megc2019": True}
+    assert (report["recipe"]["steps"], report["recipe"]["epochs"]) == (2, 2)
+    with pytest.raises(InputError, match="casme2, samm, smic in 3 classes, got casme2 in 4"):
+        run(train.main, [*options, "--classes", "4"], monkeypatch)
+
+
 def test_a_clip_is_the_same_sample_for_each_kind_of_network(tmp_path: Path) -> None:
     spec = casme2(tmp_path / "data", usual("casme2")[:1])
     (clip,) = open_dataset("casme2", tmp_path / "data")

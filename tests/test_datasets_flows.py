@@ -167,8 +167,18 @@ def test_a_moment_without_a_face_leaves_the_clip_out(
 
 
 def test_an_apex_needs_faces() -> None:
-    with pytest.raises(InputError, match="after it"):
-        find_apex(faces_at([0.0, 0.1], [0, 1]), load_flow("lk"))
+    for tracks in ([0, 1, 1], [0, 0, 1]):
+        with pytest.raises(InputError, match="after it"):
+            find_apex(faces_at([0.0, 0.1, 0.2], tracks), load_flow("lk"))
+
+
+def test_an_apex_lies_inside_the_clip(recording: Recording, tmp_path: Path) -> None:
+    """Also if the clip ends while the face still moves: at its last frame nothing would be left of
+    the return."""
+    footage = write_pictures(tmp_path, recording.images, first=0)
+    last = (recording.onset + recording.apex) // 2
+    moments = follow_clip(a_clip(footage, recording.onset, None, last), load_flow("lk"))[1]
+    assert moments["onset"].index < moments["apex"].index < moments["offset"].index == last
 
 
 def made(name: str, root: Path, count: int = 3) -> Dataset:
@@ -178,7 +188,8 @@ def made(name: str, root: Path, count: int = 3) -> Dataset:
 
 
 def samples(dataset: Dataset, cache: Path, workers: int = 1) -> SampleSet:
-    spec = f"{dataset.name}:{dataset.root}"
+    name = dataset.name if dataset.name in DATASETS else "csv"
+    spec = f"{name}:{dataset.root}"
     return open_samples(spec, inputs="flows", flow=load_flow("lk"), cache=cache, workers=workers)
 
 
@@ -189,8 +200,10 @@ def test_every_layout_goes_from_check_to_flows(name: str, tmp_path: Path) -> Non
     assert pairs.problems == ()
     assert len(pairs) == 3
     assert np.isfinite(pairs.phases).all()
-    assert pairs.subjects == tuple(f"{name}/{clip.subject}" for clip in dataset)
+    assert pairs.subjects == tuple(f"{dataset.name}/{clip.subject}" for clip in dataset)
     assert [pairs.classes[label] for label in pairs.labels] == ["negative"] * 3
+    searched = f"{dataset.name}: the apex was found by motion in 3 of 3 clips"
+    assert pairs.notes == ((searched,) if name in ("smic", "casme3_c") else ())
     assert len(list(leave_one_subject_out(pairs.subjects))) == 3
 
 

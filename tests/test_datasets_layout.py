@@ -20,10 +20,15 @@ from model.datasets import DATASETS, Clip, Dataset, Footage, open_dataset
 from model.datasets.annotation_repairs import REPAIRS, Cell, UnusableError, repair_moments
 from model.datasets.class_merges import list_merges, merge
 from model.datasets.layout import natural_key, parse_action_units
+from model.datasets.megc2019 import PUBLISHED, compare_counts, is_listed
 from model.datasets.summary import count_classes, summarise
 from model.errors import InputError, SourceError
 
-FPS = {"casme2": 200, "samm": 200, "smic": 100, "mmew": 90, "casme_sq": 30, "casme3": 30}
+FPS = {
+    "casme2": 200, "samm": 200, "smic": 100, "mmew": 90, "casme_sq": 30, "casme3": 30,
+    "casme3_c": 30, "casme": 60, "4dme": 60, "csv": 50,
+}  # fmt: skip
+NO_APEX = ("smic", "casme3_c")
 
 
 def made(dataset: str, root: Path, clips: list[Made] | None = None) -> Dataset:
@@ -46,8 +51,8 @@ def test_a_whole_copy_is_read(name: str, tmp_path: Path) -> None:
     for clip in dataset:
         assert clip.footage.fps == FPS.get(name, 200)
         assert (clip.onset, clip.offset) == ((1, 12) if name == "smic" else (3, 9))
-        assert clip.apex == (None if name == "smic" else 6)
-        assert clip.repairs == (("apex-missing",) if name == "smic" else ())
+        assert clip.apex == (None if name in NO_APEX else 6)
+        assert clip.repairs == (("apex-missing",) if name in NO_APEX else ())
         assert clip.action_units == (() if name == "smic" else ("AU4", "AU12"))
         assert clip.footage.numbers == tuple(range(1, 13))
     frames = list(dataset.clips[0].frames())
@@ -372,6 +377,96 @@ def test_casme3_as_cut_clips(tmp_path: Path) -> None:
     assert len(dataset) == 9
     assert dataset.videos == ()
     assert dataset.clips[0].footage.folder.parent.name == "frame"
+
+
+def test_casme3_c_as_cut_clips(tmp_path: Path) -> None:
+    layouts.casme3_c(tmp_path, usual("casme3_c"), cut=True)
+    dataset = open_dataset("casme3_c", tmp_path)
+    assert len(dataset) == 9
+    assert dataset.problems == dataset.videos == ()
+
+
+def test_an_old_table_of_casme_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    made("casme", tmp_path)
+    table = tmp_path / "CASME-coded-20190721.xlsx"
+    table.rename(table.with_suffix(".xls")).write_bytes(b"\xd0\xcf\x11\xe0")
+    with pytest.raises(InputError, match=r"save it as \.xlsx"):
+        open_dataset("casme", tmp_path)
+
+
+def test_ones_own_clips_from_one_table(tmp_path: Path) -> None:
+    """Each line that cannot be used is said with its reason, and stops no other."""
+    good = usual("csv")[0]
+    WRITERS["csv"](tmp_path, [good])
+    table = tmp_path / "mine.csv"
+    folder = f"pictures/{good.subject}/{good.name}"
+    lines = [
+        "subject,clip,folder,onset,apex,offset,label",
+        f"anna,no apex,{folder},2,,9,Happy",
+        f"anna,no offset,{folder},2,5,,others",
+        f"anna,no label,{folder},2,5,9,",
+        f"anna,bored,{folder},2,5,9,boredom",
+        f"anna,words,{folder},two,5,9,fear",
+        "anna,elsewhere,nowhere,2,5,9,fear",
+    ]
+    table.write_text("\n".join(lines))
+    dataset = open_dataset("csv", table)
+    assert (dataset.name, dataset.title) == ("mine", "mine.csv")
+    assert [(c.name, c.label, c.apex, c.offset) for c in dataset] == [
+        ("no apex", "happy", None, 9), ("no offset", "others", 5, None), ("no label", "", 5, 9),
+    ]  # fmt: skip
+    assert {clip.footage.fps for clip in dataset} == {30}
+    assert [(p.where, p.clip) for p in dataset.problems] == [
+        (f"{table}, line {n}", f"anna/{clip}")
+        for n, clip in enumerate(("bored", "words", "elsewhere"), start=5)
+    ]
+    assert "unknown emotion 'boredom'" in dataset.problems[0].reason
+    table.write_text("\n".join([lines[0] + ",fps", *(f"{line},fast" for line in lines[1:])]))
+    assert [p.reason for p in open_dataset("csv", table).problems] == [
+        "fps is 'fast': give frames per second"
+    ] * 6
+    table.write_text("subject,clip\n")
+    with pytest.raises(InputError, match="no column 'folder'"):
+        open_dataset("csv", table)
+    with pytest.raises(InputError, match="cannot read"):
+        open_dataset("csv", tmp_path / "none.csv")
+
+
+def listed(dataset: str, subject: str, name: str, label: str) -> bool:
+    return is_listed(
+        Clip(dataset, subject, name, 1, 2, 3, label, (), "micro", Footage(Path(), 200, (), ()))
+    )
+
+
+def test_the_list_of_megc_2019() -> None:
+    """By the rules; both public copies of the list, held against the published tables, gave exactly
+    these clips."""
+    assert listed("casme2", "01", "EP02_01f", "happiness")
+    assert listed("casme2", "04", "EP13_02f", "disgust")
+    assert not listed("casme2", "04", "EP12_01f", "disgust")
+    assert not listed("casme2", "05", "EP09_05f", "disgust")
+    assert listed("casme2", "26", "EP09_05f", "disgust")
+    assert listed("casme2", "01", "EP03_02", "repression")
+    for left_out in ("fear", "sadness", "others"):
+        assert not listed("casme2", "09", "EP13_02", left_out)
+    assert listed("samm", "006", "006_3_4", "sadness")
+    assert not listed("samm", "006", "006_3_4", "other")
+    assert listed("smic", "s1", "s1_ne_01", "negative")
+    assert not listed("mmew", "01", "S01-01-001", "disgust")
+
+
+def test_what_differs_from_the_published_counts_is_said(tmp_path: Path) -> None:
+    counts = PUBLISHED["samm"].classes
+    clips = [label for label, count in counts.items() for _ in range(count)]
+    pairs = [(f"{n % 28}", label) for n, label in enumerate(clips)]
+    assert compare_counts("samm", pairs) == "MEGC 2019's list of samm: 133 clips, as published"
+    said = compare_counts("samm", pairs[1:])
+    assert "clips 132, published 133; negative 91, published 92" in said
+    assert "do not compare" in said
+    assert sum(sum(each.classes.values()) for each in PUBLISHED.values()) == 442
+    assert sum(each.subjects for each in PUBLISHED.values()) == 68
+    said = summarise(made("casme2", tmp_path))
+    assert "list of casme2: clips 9, published 145; negative 3, published 88" in said
 
 
 def test_samm_lv_without_samms_table_has_no_emotions(tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn import metrics as oracle
 
 from model.errors import InputError
+from model.metrics.class_prior import apply_prior, shares_of_others
 from model.metrics.recognition import (
     SubjectScore,
     accuracy,
@@ -111,6 +113,57 @@ def test_bins_hold_every_clip_once() -> None:
     assert bins[8].confidence == pytest.approx(0.9)
     assert [bins[i].accuracy for i in (5, 8, 9)] == [0.0, 0.0, 1.0]
     assert math.isnan(bins[0].accuracy)
+
+
+PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40)
+
+
+@given(PAIRS)
+def test_scores_are_those_of_scikit_learn(clips: list[tuple[int, int]]) -> None:
+    truth, predicted = [t for t, _ in clips], [p for _, p in clips]
+    counts = confusion(truth, predicted, 4)
+    np.testing.assert_array_equal(
+        counts, oracle.confusion_matrix(truth, predicted, labels=range(4))
+    )
+    assert accuracy(counts) == pytest.approx(oracle.accuracy_score(truth, predicted))
+    # Both leave out a class that is neither true nor predicted, and for the recall one that is not
+    # true.
+    either = sorted({*truth, *predicted})
+    assert uf1(counts) == pytest.approx(
+        oracle.f1_score(truth, predicted, labels=either, average="macro", zero_division=0)
+    )
+    assert uar(counts) == pytest.approx(
+        oracle.recall_score(
+            truth, predicted, labels=sorted({*truth}), average="macro", zero_division=0
+        )
+    )
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=30).filter(any), st.integers(0, 9))
+def test_average_precision_is_that_of_scikit_learn(present: list[bool], seed: int) -> None:
+    truth = np.array(present, np.float32)[:, None]
+    scores = np.random.default_rng(seed).permutation(len(present)).astype(np.float32)[:, None]
+    assert average_precision(truth, scores)[0] == pytest.approx(
+        oracle.average_precision_score(truth[:, 0], scores[:, 0])
+    )
+
+
+def test_a_prior_that_is_right_makes_answers_right() -> None:
+    """Classes of 3 : 1, a hint that is right in 2 of 3 cases: by hand."""
+    equal = np.array([[2 / 3, 1 / 3], [1 / 3, 2 / 3]], np.float32)
+    assert apply_prior(equal, [0.75, 0.25]) == pytest.approx(
+        np.array([[6 / 7, 1 / 7], [3 / 5, 2 / 5]])
+    )
+    np.testing.assert_allclose(apply_prior(equal, [0.5, 0.5]), equal)
+
+
+def test_a_subjects_own_clips_do_not_count_for_its_prior() -> None:
+    labels, subjects = [0, 0, 1, 2, -1], ["a", "a", "b", "b", "b"]
+    shares = shares_of_others(labels, subjects, 3)
+    assert shares[0] == pytest.approx([1 / 5, 2 / 5, 2 / 5])
+    assert shares[2] == pytest.approx([3 / 5, 1 / 5, 1 / 5])
+    changed = shares_of_others([2, 1, *labels[2:]], subjects, 3)
+    np.testing.assert_array_equal(changed[:2], shares[:2])
 
 
 def test_precision_at_each_unit_that_is_there() -> None:

@@ -182,6 +182,29 @@ def test_each_subject_is_left_out(
     assert said["figures"]["uar_high"] == pytest.approx(report["uar"]["high"])
 
 
+def test_answers_for_classes_of_other_shares(
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nearly certain shares leave one answer; those of the data are said where they are used."""
+    spec, named = maps(tmp_path / "maps"), {}
+    for prior in ("equal", "data", "1e60,1,1"):
+        out = tmp_path / prior
+        options = [trained, "--data", spec, "--prior", prior, "--out", out]
+        assert run(options, monkeypatch, tmp_path) == 0
+        (named[prior],) = json.loads((out / "evaluation.json").read_text())["evaluations"]
+    assert named["equal"]["remark"] == ""
+    assert "those of the other subjects' clips" in named["data"]["remark"]
+    counts = np.array(named["1e60,1,1"]["confusion"])
+    assert counts[:, 0].sum() == counts.sum() == np.sum(named["equal"]["confusion"])
+    capsys.readouterr()
+    for prior in ("1,1", "often", "0,1,1", "nan,1,1"):
+        assert run([trained, "--data", spec, "--prior", prior], monkeypatch, tmp_path) == 2
+        assert "a number above 0 for each of negative" in capsys.readouterr().err
+
+
 @pytest.fixture(scope="module")
 def pictures() -> list[ImageU8]:
     face = SyntheticFace(seed=1, fps=60.0, size=(320, 240), nuisance=FaceNuisance(noise=0, sway=0))
@@ -230,6 +253,7 @@ def test_each_data_set_is_tested_by_networks_of_the_others(
         (["--data", "synthetic,maps:here"], "use synthetic pairs alone"),
         (["--data", "synthetic", "--protocol", "loso", "--out", "here"], "pairs alone"),
         (["--data", "maps:here", "--view", "crop"], "--view crop"),
+        (["--data", "synthetic", "--prior", "data"], "synthetic classes are equal"),
         (["--data", "maps:here", "--protocol", "loso"], "--out"),
         (["--data", "maps:here", "--protocol", "cross", "--out", "here"], "two data sets"),
         (["--data", "samm:here"], "was trained on samm"),

@@ -19,8 +19,8 @@ from model.inference.classifier import load_classifier
 from model.inference.samples import SampleSet
 from model.lazy_loading import load_entry
 from model.train import main
-from model.training.loop import fit
-from model.training.recipe import Recipe
+from model.training.loop import _Epochs, fit
+from model.training.recipe import CLIP_BATCH, CLIP_ROUNDS, CLIP_STEPS, Recipe, clip_defaults
 
 RECIPE = Recipe("mmcof-cnn", options={"width": 4}, epochs=3, batch=16)
 """The cheapest network; what is tested here knows nothing of networks."""
@@ -101,6 +101,40 @@ def test_the_best_epoch_on_the_validation_samples_can_be_kept(tmp_path: Path) ->
         for c in range(3)
     ]  # fmt: skip
     assert np.mean(f1) == pytest.approx(lines[best]["uf1"])
+
+
+def test_steps_are_as_many_as_asked_for_whatever_the_samples(tmp_path: Path) -> None:
+    """And each pass sees every sample once before any is seen again."""
+    recipe = replace(RECIPE, epochs=3, steps=10, batch=32)
+    drawn: list[list[int]] = []
+    lines: list[Mapping[str, float]] = []
+    training = easy_samples(48, 0)
+    whole = _Epochs.loss
+
+    def loss(self: _Epochs, batch: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        drawn.append(batch.tolist())
+        return whole(self, batch, rng)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(_Epochs, "loss", loss)
+        fit(recipe, training, None, tmp_path / "net.safetensors", after_epoch=lines.append)
+    assert len(lines) == 3
+    assert [len(batch) for batch in drawn] == [32] * 10
+    first = [number for batch in drawn[:3] for number in batch]
+    assert sorted(first[:48]) == sorted(first[48:96]) == list(range(48))
+    with pytest.raises(InputError, match="2 steps are too few for 3 epochs"):
+        replace(RECIPE, epochs=3, steps=2)
+
+
+def test_data_sets_alone_train_for_a_fixed_number_of_steps() -> None:
+    usual = {"batch": CLIP_BATCH, "class_weights": "balanced"}
+    assert clip_defaults({}) == {**usual, "epochs": CLIP_ROUNDS, "steps": CLIP_STEPS}
+    assert CLIP_STEPS >= 1500
+    assert clip_defaults({"epochs": 4}) == usual
+    assert clip_defaults({"steps": 6, "batch": 8}) == {"class_weights": "balanced", "epochs": 6}
+    assert clip_defaults({"steps": 60, "epochs": 4, "class_weights": "none"}) == {
+        "batch": CLIP_BATCH
+    }
 
 
 def test_weights_to_start_from_are_used_where_they_fit(tmp_path: Path) -> None:

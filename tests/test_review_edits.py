@@ -18,6 +18,7 @@ from model.errors import InputError
 from model.records import Stamp
 from realtime.export import export
 from realtime.results.event_lines import format_event
+from realtime.results.sentences import describe_in_all
 from realtime.review.agreement import agree, describe_agreement
 from realtime.review.blind_coding import measure_blindness
 from realtime.review.coding import (
@@ -242,6 +243,7 @@ def test_a_blind_coder_is_sent_nothing_that_the_program_named(session: Session) 
         "label": "contented",
         "probability": 0.8765,
         "action_units": ["AU12"],
+        "sentences": describe_in_all(replace(event, prediction=prediction)),
         "score": event.window.score,
     }
     told = answers("C1")

@@ -179,13 +179,14 @@ def test_every_number_of_the_report_is_in_the_tables(
     assert [row[1] for row in expressions[1:]] == [
         f"{1000 * float(row['duration_s']):.0f} ms" for row in events
     ]
-    assert [row[2:7] for row in expressions[1:]] == [
+    assert [row[2:8] for row in expressions[1:]] == [
         [
             row["kind"],
             row["label"] + _share(row["probability"]),
             row["action_units"],
             row["question"],
             row["verdict"],
+            row["sentence"],
         ]
         for row in events
     ]

@@ -71,6 +71,7 @@ events = st.builds(
         times,
         st.sampled_from(["micro", "macro"]),
         st.tuples(st.text()),
+        st.dictionaries(st.text(), st.tuples(times, times), max_size=2),
     ),
     prediction=st.none() | st.builds(Prediction, st.text(), shares, shares, st.text()),
     reason=st.text(),
@@ -154,18 +155,18 @@ def test_damaged_lines_are_left_out(line: str) -> None:
     assert parse_step(line) is None
 
 
+MOMENTS = (Stamp(1, 0.1), Stamp(2, 0.2), Stamp(3, 0.3))
 EVENT = format_event(
     Event(
         1,
         "confirmed",
-        Window(Stamp(1, 0.1), Stamp(2, 0.2), Stamp(3, 0.3), math.inf, "micro", ("lips",)),
+        Window(*MOMENTS, math.inf, "micro", ("chin",), {"chin": (0, -0.2)}),
         Prediction("positive", {"positive": 0.9}, {"AU12": 0.8}, "fmanet"),
         "",
         Stamp(4, 0.4),
     )
 )
 MARKER = format_marker(Marker("redact", "s", "", 1.0, 2.0, "2026-01-01T00:00:00+00:00", 3.0))
-MOMENTS = (Stamp(1, 0.1), Stamp(2, 0.2), Stamp(3, 0.3))
 EDIT = format_edit(Edit("C1", "", -1, "open", *MOMENTS, "x", "", ("AU4",), serial=1, blind=True))
 STEP = format_step(CoderStep("C1", "", "undo", 1))
 WRONG = (None, [], {}, "x", True, math.nan, 10**400, [1, math.inf], [math.inf, 1], [1])
@@ -174,7 +175,7 @@ WRONG = (None, [], {}, "x", True, math.nan, 10**400, [1, math.inf], [math.inf, 1
 @pytest.mark.parametrize(
     ("line", "parse", "allowed"),
     [
-        (EVENT, parse_event, {"regions": ([], {}, "x")}),
+        (EVENT, parse_event, {"regions": ([], {}, "x"), "motion_px": ([], {})}),
         (MARKER, parse_marker, {"name": ("x",), "note": ("x",), "utc": ("x",), "until_s": (None,)}),
         (
             EDIT,

@@ -99,6 +99,15 @@ def test_the_same_pulse_gives_the_same_window_at_every_rate(fps):
     assert errors_s(window, pulse).max() <= max(0.045, 1.1 / fps)
 
 
+def test_a_window_says_how_far_each_region_moved():
+    pulse = Pulse(3.0, 3.15, 3.35, 0.8, direction=(0.3, -1.0))
+    (window,) = closed(series(60, 6, [pulse], noise_px=0.02))
+    assert tuple(window.motion_px) == REGIONS
+    for name, motion in window.motion_px.items():
+        expected = (0.24, -0.8) if name in pulse.regions else (0, 0)
+        assert motion == pytest.approx(expected, abs=0.1)
+
+
 @pytest.mark.parametrize("fps", RATES)
 @pytest.mark.parametrize("length_s", [0.12, 0.25, 0.45])
 def test_micro_expressions_of_every_length(fps, length_s):

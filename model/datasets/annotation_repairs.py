@@ -11,7 +11,7 @@ REPAIRS = {
     "number-from-text": "a frame number written as text is read as the number it spells",
     "number-rounded": "a frame number with a fraction is rounded to the nearest whole one",
     "whitespace": "white space around a subject, a file name or an emotion is removed",
-    "apex-missing": "no apex is annotated: it is found as the largest motion from the onset",
+    "apex-missing": "no apex is annotated: it is found as the largest motion inside the clip",
     "apex-misplaced": "the apex lies outside onset to offset: it is found by motion",
     "apex-at-onset": "the apex is the onset frame, where nothing has moved: it is found by motion",
     "offset-missing": "no offset is annotated: the clip has its first phase only",

@@ -14,8 +14,9 @@ The published tables give these counts. CASME II with 5 classes: 246 of 255 rows
 63 disgust, 32 happiness, 27 repression, 25 surprise). Papers report 244 to 247, depending on the
 release and on the rows they drop for a missing apex or missing pictures. SAMM with 5 classes: 136.
 CASME II with 3 classes: 99 negative by MEGC's rule. The challenge's own list has 88 (of
-24 subjects), because it lacks fear and sadness (9 rows) and two more. So scores on "CASME II,
-3 classes" can be compared only if the number of clips is stated.
+24 subjects), because it lacks fear and sadness (9 rows) and two more
+(`model.datasets.megc2019`). So scores on "CASME II, 3 classes" can be compared only if the number
+of clips is stated.
 """
 
 from collections.abc import Mapping
@@ -28,7 +29,7 @@ SYNONYMS = {"happy": "happiness", "sad": "sadness", "other": "others"}
 """Spellings in some tables, and the word used here."""
 
 _COARSE = {name: name for name in CLASSES}  # SMIC and CAS(ME)² annotate the classes themselves
-_THREE: Mapping[str, str | None] = {**CLASS_OF_EMOTION, **_COARSE}
+_THREE: Mapping[str, str | None] = {**CLASS_OF_EMOTION, **_COARSE, "tense": None}  # CASME's
 _FOUR: Mapping[str, str | None] = {**_THREE, "others": "others"}
 _BASIC = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 
@@ -44,6 +45,11 @@ _BY_DATASET: Mapping[tuple[str, int], tuple[str, ...]] = {
     ("mmew", 7): tuple(sorted((*_BASIC, "others"))),
     ("casme3", 7): tuple(sorted((*_BASIC, "others"))),
 }  # fmt: skip
+
+
+def list_words() -> frozenset[str]:
+    """All words for an emotion or a class that the merges know."""
+    return frozenset((*_FOUR, *SYNONYMS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Turns a data set into samples for networks, in any of the input kinds."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from model.datasets.class_merges import merge
 from model.datasets.clips import Clip, Problem
 from model.datasets.flow_maps import FlowMaps, name_maps, read_maps
 from model.datasets.flows import collect_frames, compute_flows, split_data_spec
+from model.datasets.megc2019 import compare_counts, is_listed
 from model.errors import InputError
 from model.flow import Flow
 from model.flow.phase_flows import long_flows
@@ -38,15 +39,25 @@ class _ClipSample:
     action_units: tuple[str, ...]
     phases: NDArray[np.float16]
     both_phases: bool
+    apex_searched: bool = False
+    """Whether the apex was not annotated and found by motion."""
 
 
 def open_samples(
-    spec: str, *, inputs: Inputs, flow: Flow, cache: Path, workers: Workers, classes: int = 3
+    spec: str,
+    *,
+    inputs: Inputs,
+    flow: Flow,
+    cache: Path,
+    workers: Workers,
+    classes: int = 3,
+    megc2019: bool = False,
 ) -> SampleSet:
     """The micro-expressions of `spec` that belong to one of the `classes` after merging
     (`model.datasets.class_merges.merge`). `spec` is "casme2:PATH" for a data set of
     `model.datasets.DATASETS`, or "maps:PATH" for maps that were computed elsewhere
-    (`model.datasets.flow_maps`), for which `flow` is ignored.
+    (`model.datasets.flow_maps`), for which `flow` is ignored. With `megc2019`, only the clips of
+    that challenge's list (`model.datasets.megc2019`).
 
     Clips with a damaged picture, or without a face at onset, apex or offset, are left out and
     listed in the result. Results are kept in the folder `cache`; `workers` processes compute the
@@ -63,6 +74,9 @@ def open_samples(
         samples = list(_map_samples(read_maps(path)))
     else:
         dataset = open_dataset(name, path).micro()
+        name = dataset.name
+        if megc2019:
+            dataset = replace(dataset, clips=tuple(filter(is_listed, dataset)))
         problems = list(dataset.problems)
         samples = []
         compute = compute_flows if inputs == "flows" else collect_frames
@@ -72,14 +86,19 @@ def open_samples(
             else:
                 samples.append(_clip_sample(clip, inputs, phases, flow))
         if not samples:
-            raise InputError(
-                f"no clip of {dataset.title} in {dataset.root} can be used; the first: "
-                f"{problems[0].reason}"
-            )
+            first = f"; the first: {problems[0].reason}" if problems else ""
+            raise InputError(f"no clip of {dataset.title} in {dataset.root} can be used{first}")
     classed = [(sample, wanted.find_class(sample.label)) for sample in samples]
     kept = [(sample, wanted.classes.index(own)) for sample, own in classed if own is not None]
     if not kept:
         raise InputError(f"{spec} has no clip of the classes {', '.join(wanted.classes)}")
+    notes = []
+    searched = sum(sample.apex_searched for sample, _ in kept)
+    if searched:
+        notes.append(f"{name}: the apex was found by motion in {searched} of {len(kept)} clips")
+    if megc2019:
+        pairs = [(sample.subject, wanted.classes[own]) for sample, own in kept]
+        notes.append(compare_counts(name, pairs))
     return SampleSet(
         name=name,
         inputs=inputs,
@@ -93,6 +112,7 @@ def open_samples(
         subjects=tuple(f"{name}/{sample.subject}" for sample, _ in kept),
         clips=tuple(f"{name}/{sample.clip}" for sample, _ in kept),
         problems=tuple(f"{each.clip}: {each.reason}" for each in problems),
+        notes=tuple(notes),
     )
 
 
@@ -121,7 +141,8 @@ def _clip_sample(clip: Clip, inputs: Inputs, given: PhaseArrays, flow: Flow) -> 
             phases[n] = prepare_phase(inputs, phase[None])[0]
     name = f"{clip.subject}/{clip.name}@{clip.onset}"
     both = given[1] is not None
-    return _ClipSample(name, clip.subject, clip.label, clip.action_units, phases, both)
+    units, searched = clip.action_units, clip.apex is None
+    return _ClipSample(name, clip.subject, clip.label, units, phases, both, searched)
 
 
 def _action_units(units: Sequence[tuple[str, ...]]) -> ArrayF32:

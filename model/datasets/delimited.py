@@ -35,6 +35,20 @@ class TextTable:
     rows: tuple[TableRow[str], ...]
 
 
+def find_table(source: Path, of: str) -> Path:
+    """`source` itself, or the only .csv if it is a folder. Raises `InputError` if the folder has
+    none or several; `of` says what they are tables of."""
+    if not source.is_dir():
+        return source
+    tables = sorted(path for path in source.glob("*.csv") if not path.name.startswith("."))
+    if len(tables) != 1:
+        raise InputError(
+            f"{source} holds {len(tables)} .csv tables of {of}, expected one: keep one, or give "
+            "its path"
+        )
+    return tables[0]
+
+
 def read_table(path: Path, needed: Sequence[str] = ()) -> TextTable:
     """The table in the file `path`, in UTF-8, or in UTF-16 with a byte order mark. The delimiter is
     the one that occurs most often in the header. White space around column names is removed.

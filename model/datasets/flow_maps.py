@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.datasets.clips import read_picture
-from model.datasets.delimited import read_table
+from model.datasets.delimited import find_table, read_table
 from model.datasets.layout import parse_action_units
 from model.errors import InputError, error_line
 from model.records import ArrayF32
@@ -90,7 +90,7 @@ def read_maps(source: Path) -> FlowMaps:
     maps that are not square, values that are not finite, and sets that mix maps with and without
     a scale.
     """
-    table = _table(source)
+    table = find_table(source, "maps")
     clips = _clips(table)
     maps = [(n, row, _planes(row)) for n, rows in enumerate(clips) for row in rows.values()]
     units = {_unit(row, planes) for _, row, planes in maps}
@@ -126,17 +126,6 @@ def still_level(levels: NDArray[np.uint8]) -> float:
     top = int(np.argmax(np.convolve(counts, _SMOOTHING, mode="same")))
     low, high = max(0, top - 4), min(256, top + 5)
     return float(np.average(np.arange(low, high), weights=counts[low:high] + 1e-9))
-
-
-def _table(source: Path) -> Path:
-    if not source.is_dir():
-        return source
-    tables = sorted(path for path in source.glob("*.csv") if not path.name.startswith("."))
-    if len(tables) != 1:
-        raise InputError(
-            f"{source} holds {len(tables)} .csv tables of maps: keep one, or give its path"
-        )
-    return tables[0]
 
 
 def _clips(table: Path) -> list[dict[str, _MapRow]]:

@@ -83,8 +83,9 @@ def follow_clip(clip: Clip, flow: Flow) -> tuple[list[AlignedFace], dict[str, St
 
 
 def find_apex(faces: Sequence[AlignedFace], flow: Flow) -> Stamp:
-    """The apex, where it is not annotated: the stamp of the face that differs most from the first
-    one; of equals, the earliest. `faces` start at the onset and are in order.
+    """The apex, where it is not annotated: the stamp of the face between the first and the last one
+    that differs most from the first; of equals, the earliest. `faces` run from the onset to the
+    clip's end, in order. The last one cannot be the apex: nothing would be left of the return.
 
     Researchers do this for SMIC, which has no apex frames; S.-T. Liong et al. (Less is more, Signal
     Processing: Image Communication 62, 2018) take the greatest divergence from the onset. Here it
@@ -92,17 +93,17 @@ def find_apex(faces: Sequence[AlignedFace], flow: Flow) -> Stamp:
     moves more than any micro-expression.
 
     Motion is smoothed over `MAX_AVERAGE_S`, like the crops of a phase. Raises `InputError` unless
-    at least two faces belong to the first one's track.
+    at least three faces belong to the first one's track.
     """
     kept = [face for face in faces if face.track == faces[0].track]
-    if len(kept) < 2:
-        raise InputError("an apex needs a face at the onset and after it")
+    if len(kept) < 3:
+        raise InputError("an apex needs a face at the onset, after it and at the end")
     onset: ArrayF32 = np.mean(np.stack(crops_around(kept, kept[0].stamp)), axis=0, dtype=np.float32)
     motion = np.array([_motion(flow, onset, face) for face in kept])
     times = np.array([face.stamp.time_s for face in kept])
     near = np.abs(times[:, None] - times[None, :]) <= MAX_AVERAGE_S
     smooth = (near * motion).sum(axis=1) / near.sum(axis=1)
-    return kept[1 + int(np.argmax(smooth[1:]))].stamp
+    return kept[1 + int(np.argmax(smooth[1:-1]))].stamp
 
 
 def _motion(flow: Flow, onset: ArrayF32, face: AlignedFace) -> float:

@@ -38,6 +38,8 @@ class ExpressionRow:
     folder: Path
     """Where its pictures should be."""
     kind: Kind = "micro"
+    fps: float | None = None
+    """Of its pictures; None: that of the layout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,8 @@ class Release:
         return InputError(f"{self.root} is not {self.title}: expected {expected}")
 
 
+Listing = Callable[[Path, float], Footage]
+"""`Footage.in_folder`, which remembers the folders that it has read last."""
 Reader = Callable[[Release], LayoutContent]
 """Finds one data set in a folder. Raises `InputError` with what was expected if it is not there."""
 
@@ -141,7 +145,7 @@ class Layout:
         found = self.read(Release(root, self.title))
         clips: list[Clip] = []
         problems: list[Problem] = []
-        listing = lru_cache(32)(lambda folder: Footage.in_folder(folder, self.fps))
+        listing = lru_cache(32)(Footage.in_folder)
         long = {recording.folder for recording in found.recordings}
         seen: dict[str, str] = {}
         for row in found.rows:
@@ -163,7 +167,7 @@ class Layout:
             self.name, self.title, root, tuple(clips), tuple(problems), videos, found.sources
         )
 
-    def _clip(self, row: ExpressionRow, listing: Callable[[Path], Footage], *, cut: bool) -> Clip:
+    def _clip(self, row: ExpressionRow, listing: Listing, *, cut: bool) -> Clip:
         repairs: list[str] = []
         subject = cell_text(row.subject, repairs)
         name = cell_text(row.name, repairs)
@@ -176,12 +180,13 @@ class Layout:
         if label not in self.emotions:
             known = ", ".join(sorted(self.emotions - {""}))
             raise UnusableError(f"unknown emotion {label!r}: {self.title} has {known}")
-        footage = listing(row.folder)
+        fps = self.fps if row.fps is None else row.fps
+        footage = listing(row.folder, fps)
         if not os.path.isdir(row.folder):
             raise UnusableError(f"no folder {row.folder}")
         if not footage.numbers:
             raise UnusableError(f"no numbered pictures in {row.folder}")
-        moments = repair_moments(row.onset, row.apex, row.offset, footage.numbers, self.fps)
+        moments = repair_moments(row.onset, row.apex, row.offset, footage.numbers, fps)
         repairs.extend(moments.repairs)
         if footage.duplicates:
             repairs.append("picture-doubled")
@@ -199,7 +204,7 @@ class Layout:
             repairs=tuple(repairs),
         )
         if cut:
-            margin = round(MARGIN_S * self.fps)
+            margin = round(MARGIN_S * fps)
             within = footage.between(clip.onset - margin, clip.end + margin)
             clip = replace(clip, footage=within)
         return clip
@@ -246,11 +251,11 @@ def _video(
     layout: Layout,
     recording: RecordingRow,
     clips: Sequence[Clip],
-    listing: Callable[[Path], Footage],
+    listing: Listing,
 ) -> LongVideo:
     within = [clip for clip in clips if clip.footage.folder == recording.folder]
     within.sort(key=lambda clip: clip.onset)
-    footage = listing(recording.folder) if within else None
+    footage = listing(recording.folder, layout.fps) if within else None
     windows = tuple(_windows(footage, within)) if footage is not None else ()
     return LongVideo(
         dataset=layout.name,

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model.datasets.annotation_repairs import REPAIRS
-from model.datasets.class_merges import list_merges
+from model.datasets.class_merges import list_merges, merge
 from model.datasets.clips import Dataset
 from model.datasets.flow_maps import FlowMaps
 from model.datasets.layout import natural_key
+from model.datasets.megc2019 import PUBLISHED, compare_counts, is_listed
 
 
 def summarise(dataset: Dataset) -> str:
@@ -34,6 +35,10 @@ def summarise(dataset: Dataset) -> str:
     for name, counts in count_classes(dataset).items():
         shown = ", ".join(f"{label} {n}" for label, n in counts.items())
         lines.append(f"  {name}: {shown}; together {sum(counts.values())}")
+    if dataset.name in PUBLISHED:
+        listed = [clip for clip in dataset if is_listed(clip)]
+        pairs = [(clip.subject, merge(3).find_class(clip.label) or "") for clip in listed]
+        lines.append(f"  {compare_counts(dataset.name, pairs)}")
     if repaired:
         lines += ["", "repairs"]
         repairs = Counter(rule for clip in dataset for rule in clip.repairs)
@@ -64,9 +69,9 @@ def summarise_maps(maps: FlowMaps, source: Path) -> str:
 def count_classes(dataset: Dataset) -> dict[str, dict[str, int]]:
     """Number of micro-expressions per class, by the name of the merge."""
     counts: dict[str, dict[str, int]] = {}
-    for merge in list_merges(dataset.name):
-        found = Counter(merge.find_class(clip.label) for clip in dataset if clip.kind == "micro")
-        counts[merge.name] = {name: found[name] for name in merge.classes}
+    for each in list_merges(dataset.name):
+        found = Counter(each.find_class(clip.label) for clip in dataset if clip.kind == "micro")
+        counts[each.name] = {name: found[name] for name in each.classes}
     return counts
 
 

@@ -42,16 +42,19 @@ class SampleSet:
     """Unique names, for reports."""
     problems: tuple[str, ...] = ()
     """Clips of the data that could not be used, and why."""
+    notes: tuple[str, ...] = ()
+    """What else a reader of its scores has to know, as sentences."""
 
     def __len__(self) -> int:
         return len(self.phases)
 
     def summary(self) -> str:
-        """A line for a person: how many clips there are, and what was left out."""
+        """Text for a person: how many clips there are, and what was left out; the notes on lines of
+        their own."""
         line = f"{self.name}: {len(self)} clips of {len(set(self.subjects))} subjects"
         if self.problems:
             line += f"; {len(self.problems)} left out, the first: {self.problems[0]}"
-        return line
+        return "\n  ".join((line, *self.notes))
 
     def take(self, indices: ArrayLike) -> "SampleSet":
         """The samples at `indices`, in that order."""
@@ -79,6 +82,6 @@ def join_samples(sets: Sequence[SampleSet]) -> SampleSet:
     columns: dict[str, Any] = {
         name: np.concatenate([getattr(one, name) for one in sets]) for name in _ARRAYS
     }
-    for name in (*_TEXTS, "problems"):
+    for name in (*_TEXTS, "problems", "notes"):
         columns[name] = tuple(text for one in sets for text in getattr(one, name))
     return replace(first, name="+".join(dict.fromkeys(one.name for one in sets)), **columns)

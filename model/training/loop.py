@@ -1,4 +1,4 @@
-"""The training loop. The number of epochs is fixed beforehand."""
+"""The training loop. Its length is fixed beforehand."""
 
 import copy
 import csv
@@ -108,16 +108,19 @@ class _Epochs:
     def epoch(self, number: int) -> dict[str, float]:
         recipe, count = self.recipe, len(self.training)
         size = min(recipe.batch, count)
-        steps = count // size
+        whole = recipe.epochs * (count // size) if recipe.steps is None else recipe.steps
+        before = number * whole // recipe.epochs
+        steps = (number + 1) * whole // recipe.epochs - before
         rng = torch.Generator().manual_seed(recipe.seed * 1000 + number)
         torch.manual_seed(recipe.seed * 1000 + number)  # dropout
-        order = torch.randperm(count, generator=rng)[: steps * size]
+        passes = [torch.randperm(count, generator=rng) for _ in range(-(-steps * size // count))]
+        order = torch.cat(passes)[: steps * size]
         self.network.train()
         total, started_s = 0.0, time.perf_counter()
         title = f"epoch {number + 1}/{recipe.epochs}"
         bar = tqdm(torch.split(order, size), desc=title, unit="batch", leave=False, disable=None)
         for step, batch in enumerate(bar):
-            rate = _rate((number * steps + step + 0.5) / (recipe.epochs * steps))
+            rate = _rate((before + step + 0.5) / whole)
             for group in self.optimizer.param_groups:
                 group["lr"] = recipe.learning_rate * rate
             loss = self.loss(batch, rng)

@@ -65,9 +65,10 @@ def leave_one_out(
     and the epoch with the best UF1 on them is kept. The folder `out` gets a checkpoint, a log and
     the answers of each fold, at the end `predictions.csv` and the report, `report.json`, which is
     also returned: scores pooled over folds, with 95 % intervals over subjects, what `init` is and
-    was trained on, and which clips were left out. An interrupted run goes on where it stopped.
-    Raises `InputError` if `init` has seen a data set of `samples`, if `out` holds folds of another
-    run, or `samples` has fewer than two subjects (three with a `validation_share`).
+    was trained on, which clips were left out, and notes on the samples. An interrupted run goes on
+    where it stopped. Raises `InputError` if `init` has seen a data set of `samples`, if `out` holds
+    folds of another run, or `samples` has fewer than two subjects (three with a
+    `validation_share`).
     """
     named = np.flatnonzero(samples.labels != NO_EXPRESSION)
     samples = samples.take(named)
@@ -90,7 +91,7 @@ def leave_one_out(
     done = [answers for answers in kept.values() if answers is not None]
     report = pool_folds(done, samples.classes)
     report |= {"recipe": asdict(recipe), "data": samples.name, "init": start}
-    report["left_out"] = list(samples.problems)
+    report |= {"left_out": list(samples.problems), "notes": list(samples.notes)}
     _write_predictions(out / "predictions.csv", done, samples.classes)
     _write(out / "report.json", report)
     return report

@@ -6,6 +6,13 @@ from typing import Any, Literal
 
 from model.errors import InputError
 
+CLIP_STEPS = 1500
+"""Steps on data sets alone. They have a few hundred clips, so passes over them would be short."""
+CLIP_ROUNDS = 15
+"""Into how many epochs those steps are divided."""
+CLIP_BATCH = 32
+"""Samples in a batch on data sets alone."""
+
 Loss = Literal["cross_entropy", "focal"]
 ClassWeights = Literal["none", "balanced"]
 Keep = Literal["last", "best"]
@@ -47,6 +54,11 @@ class Recipe:
     seed: int = 7
     """Seed of the weights, the batches and the variations."""
     epochs: int = 16
+    """Passes over the samples, or rounds of equal length if `steps` are given. After each comes a
+    line of the log, and validation."""
+    steps: int | None = None
+    """Steps of the optimiser in all, however many samples there are; None: as many as `epochs`
+    passes take. A pass over a small data set is a step or two, which trains nothing."""
     batch: int = 96
     learning_rate: float = 2e-3
     """AdamW's greatest rate: it rises over the first quarter, then falls to 0 as a cosine."""
@@ -76,3 +88,19 @@ class Recipe:
                 "training needs 1 epoch or more, 2 samples or more in a batch and a learning rate "
                 f"above 0, got {self.epochs}, {self.batch} and {self.learning_rate:g}"
             )
+        if self.steps is not None and self.steps < self.epochs:
+            raise InputError(
+                f"{self.steps} steps are too few for {self.epochs} epochs: give one or more each"
+            )
+
+
+def clip_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a recipe for data sets alone, without synthetic pairs, that are not among those
+    `given`: a fixed number of steps, small batches, balanced classes. With `epochs`, but without
+    `steps`, it trains for that many passes over the samples."""
+    fields: dict[str, Any] = {"batch": CLIP_BATCH, "class_weights": "balanced"}
+    if "steps" in given:
+        fields["epochs"] = min(CLIP_ROUNDS, given["steps"])
+    elif "epochs" not in given:
+        fields |= {"epochs": CLIP_ROUNDS, "steps": CLIP_STEPS}
+    return {name: value for name, value in fields.items() if name not in given}

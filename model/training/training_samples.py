@@ -7,7 +7,9 @@ from typing import Any
 
 from model.classifiers import Inputs, inputs_of
 from model.datasets.clip_samples import open_samples
+from model.datasets.clip_table import name_table
 from model.datasets.flow_maps import name_maps
+from model.datasets.megc2019 import PUBLISHED
 from model.errors import InputError
 from model.flow import load_flow
 from model.inference.samples import SampleSet, join_samples
@@ -29,6 +31,8 @@ class Sources:
     specs: tuple[str, ...] = (SYNTHETIC,)
     """"synthetic", or "NAME:PATH" as `model.datasets.clip_samples.open_samples` takes it."""
     classes: int = 3
+    megc2019: bool = False
+    """Whether to take only the clips of MEGC 2019's composite."""
     pairs: int = 30000
     """Synthetic pairs to train on."""
     validation_pairs: int = 3000
@@ -52,6 +56,12 @@ class Sources:
         for name, whose in zip(self.data_sets, shown, strict=True):
             if name != whose and shown.count(whose) > 1:
                 raise InputError(f"{name} shows the faces of {whose}: give one of the two")
+        others = [name for name in self.data_sets if name not in PUBLISHED]
+        if self.megc2019 and (others or not self.data_sets or self.classes != len(CLASSES)):
+            raise InputError(
+                f"--megc2019 is for {', '.join(PUBLISHED)} in {len(CLASSES)} classes, got "
+                f"{','.join(map(_name, self.specs))} in {self.classes}"
+            )
         if self.synthetic and self.classes != len(CLASSES):
             raise InputError(
                 f"synthetic pairs have {len(CLASSES)} classes: leave out --classes "
@@ -76,12 +86,15 @@ class Sources:
 
     @property
     def data_sets(self) -> tuple[str, ...]:
-        """Names of the data sets, without synthetic pairs. Maps are named after their folder."""
+        """Names of the data sets, without synthetic pairs. Maps are named after their folder, clips
+        of a table after that."""
         return tuple(map(_name, (spec for spec in self.specs if spec != SYNTHETIC)))
 
     def summary(self) -> dict[str, Any]:
         """The sources for the recipe: names, without paths of this machine."""
         summary: dict[str, Any] = {"sets": [*map(_name, self.specs)], "classes": self.classes}
+        if self.megc2019:
+            summary["megc2019"] = True
         if self.synthetic:
             summary |= {
                 name: getattr(self, name) for name in ("pairs", "view", "none_share", "seed")
@@ -127,6 +140,7 @@ class Opener:
                 cache=self.cache / "clips",
                 workers=self.workers,
                 classes=self.sources.classes,
+                megc2019=self.sources.megc2019,
             )
             for spec in self.sources.specs
             if spec != SYNTHETIC
@@ -151,4 +165,6 @@ class Opener:
 
 def _name(spec: str) -> str:
     name, _, path = spec.partition(":")
+    if name == "csv":
+        return name_table(Path(path))
     return name_maps(Path(path)) if name == "maps" else name

@@ -6,11 +6,13 @@ python -m realtime.export sessions/P07 --to csv --coder C1
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from model.cli import Parser, exit_code, program
 from model.face.network_files import add_face_networks
 from realtime.export import EXPORTS, export
+from realtime.results.sentences import add_language
 from realtime.review.coding import apply_edits
 from realtime.sessions.reader import open_session
 
@@ -22,6 +24,7 @@ def main() -> None:
     session = open_session(folder)
     if options.coder is not None:
         session = apply_edits(session, options.coder)
+    session = replace(session, language=options.language)
     for path in export(session, options.to, options.out):
         print(path)
 
@@ -38,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"one or more of {', '.join(EXPORTS)}; elan includes the sound, if there is any",
     )
     p.add_argument("--coder", metavar="CODE", help="apply the edits of this coder")
+    add_language(p)
     add_face_networks(p)
     p.add_argument("--out", type=Path, metavar="DIR", help="folder to write (default: DIR-export)")
     return p

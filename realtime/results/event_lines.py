@@ -6,7 +6,14 @@ from typing import Any, get_args
 
 from model.records import Event, EventState, Kind, Prediction, Stamp, Window
 from model.text import parse_json
-from realtime.results.value_checks import as_number, as_shares, as_stamp, as_text, as_whole
+from realtime.results.value_checks import (
+    as_number,
+    as_shares,
+    as_stamp,
+    as_text,
+    as_vectors,
+    as_whole,
+)
 
 _KINDS, _STATES = get_args(Kind), get_args(EventState)
 
@@ -24,6 +31,7 @@ def format_event(event: Event) -> str:
             "kind": window.kind,
             "score": window.score,
             "regions": list(window.regions),
+            "motion_px": {name: list(uv) for name, uv in window.motion_px.items()},
             "label": prediction.label if prediction else None,
             "probabilities": dict(prediction.probabilities) if prediction else {},
             "action_units": dict(prediction.action_units) if prediction else {},
@@ -56,6 +64,7 @@ def parse_event(line: str) -> Event | None:
             as_number(values["score"]),
             kind,
             tuple(map(as_text, values["regions"])),
+            as_vectors(values.get("motion_px", {})),  # recordings of earlier versions have none
         )
         unfinished = prediction is None or window.offset is None
         if kind not in _KINDS or state not in _STATES or (state == "confirmed" and unfinished):

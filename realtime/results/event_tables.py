@@ -15,13 +15,11 @@ from typing import TYPE_CHECKING, Any
 from model.files import whole_file
 from model.records import Event, SpotUpdate, Step
 from realtime.results.run_summary import check_new, event_record
+from realtime.results.sentences import NAMED_FROM, Language, describe_expression
 from realtime.spotting.motion import REGIONS
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-NAMED_FROM = 0.5
-"""Probability from which the event column `action_units` names a unit."""
 
 Row = tuple[Any, ...]
 
@@ -55,6 +53,8 @@ EVENT_DESCRIPTIONS: dict[str, str] = {
     "kind": "micro (0.5 s at most) or macro",
     "label": "the class that the network names, or unclear",
     "action_units": "FACS units with a probability of 0.5 or more, separated by spaces",
+    "sentence": "the expression in one sentence: what moved, where to, how many px of the aligned "
+    "face, how long, and its class; in the language that --language asked for",
 }
 """What the columns of events hold. Those of exports are described in the same words."""
 _MOTION_DESCRIPTIONS = {
@@ -99,12 +99,13 @@ def describe_motion() -> dict[str, str]:
 
 def describe_events(labels: Sequence[str], action_units: Sequence[str]) -> dict[str, str]:
     """Return the columns of the event table, and what each holds."""
-    *first, units = EVENT_DESCRIPTIONS
+    *first, units, sentence = EVENT_DESCRIPTIONS
     return {
         **{name: EVENT_DESCRIPTIONS[name] for name in first},
         **{f"p_{label}": f"probability of the class {label}, 0 to 1" for label in labels},
         units: EVENT_DESCRIPTIONS[units],
         **{f"p_{unit}": f"probability of {unit}, 0 to 1" for unit in action_units},
+        sentence: EVENT_DESCRIPTIONS[sentence],
     }
 
 
@@ -121,13 +122,14 @@ def write_events(
     tracks: Mapping[int, int],
     *,
     again: bool = False,
+    language: Language = "en",
 ) -> None:
     """Write confirmed `events` in order of their onset to each of `paths`, in the format of its
-    suffix, `.csv` or `.parquet`. `tracks` maps frame index to track. With `again`, existing files
-    are replaced."""
+    suffix, `.csv` or `.parquet`. `tracks` maps frame index to track; `language` is that of the
+    sentences. With `again`, existing files are replaced."""
     columns = list(describe_events(labels, action_units))
     ordered = sorted(events, key=lambda event: event.window.onset.time_s)
-    rows = [_event_row(event, labels, action_units, tracks) for event in ordered]
+    rows = [_event_row(event, labels, action_units, tracks, language) for event in ordered]
     for path in paths:
         with _new_file(path, again) as partial:
             if path.suffix == ".parquet":
@@ -141,7 +143,11 @@ def write_events(
 
 
 def _event_row(
-    event: Event, labels: Sequence[str], action_units: Sequence[str], tracks: Mapping[int, int]
+    event: Event,
+    labels: Sequence[str],
+    action_units: Sequence[str],
+    tracks: Mapping[int, int],
+    language: Language,
 ) -> Row:
     record, window = event_record(event), event.window
     units = record["action_units"]
@@ -154,6 +160,7 @@ def _event_row(
         *(float(record["probabilities"][label]) for label in labels),
         " ".join(unit for unit in action_units if units[unit] >= NAMED_FROM),
         *(float(units[unit]) for unit in action_units),
+        describe_expression(event, language),
     )
 
 
@@ -161,7 +168,7 @@ def _write_event_parquet(path: Path, columns: Sequence[str], rows: Sequence[Row]
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    texts = ("kind", "label", "action_units")
+    texts = ("kind", "label", "action_units", "sentence")
 
     def kind(name: str) -> "pa.DataType":
         if name in texts:

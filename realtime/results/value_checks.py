@@ -65,6 +65,16 @@ def as_shares(value: Any) -> Mapping[str, float]:
     return found
 
 
+def as_vectors(value: Any) -> Mapping[str, tuple[float, float]]:
+    """Return finite pairs of numbers by name."""
+    found = {}
+    for name, (first, second) in dict(value).items():
+        found[as_text(name)] = as_number(first), as_number(second)
+    if not all(math.isfinite(number) for pair in found.values() for number in pair):
+        raise ValueError(f"{found} are not finite")
+    return found
+
+
 def as_stamp(pair: Any) -> Stamp:
     """Return a stamp from a pair: the frame's number and its time."""
     index, time_s = pair

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from model.cli import Parser, exit_code, program
 from model.errors import InputError
+from realtime.results.sentences import add_language
 from realtime.review.agreement import agree, describe_agreement
 from realtime.review.session_report import write_session_report
 from realtime.sessions.folder import hold
@@ -23,7 +24,7 @@ def main() -> None:
     try:
         with hold(folder):
             if options.command == "report":
-                print(write_session_report(folder, options.out, options.coder))
+                print(write_session_report(folder, options.out, options.coder, options.language))
             else:
                 found = agree(open_session(folder), options.first, options.second)
                 print("\n".join(f"{name}: {words}" for name, words in describe_agreement(found)))
@@ -44,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, metavar="HTML", help="report to write (default: DIR-report.html)"
     )
     report.add_argument("--coder", metavar="CODE", help="apply the edits of this coder")
+    add_language(report)
     return p
 
 

@@ -268,6 +268,7 @@ def _event_of(edit: Edit, event: Event | None) -> Event:
         event.window.score if event is not None else float("inf"),
         _kind(edit, event.window if event is not None else None),
         event.window.regions if event is not None else (),
+        event.window.motion_px if event is not None and _same_rise(edit, event.window) else {},
     )
     return Event(
         number=edit.number,
@@ -277,6 +278,11 @@ def _event_of(edit: Edit, event: Event | None) -> Event:
         reason=f"coded by {edit.coder}",
         known_at=edit.offset,
     )
+
+
+def _same_rise(edit: Edit, found: Window) -> bool:
+    """Return whether what the program measured from onset to apex still holds."""
+    return (edit.onset, edit.apex) == (found.onset, found.apex)
 
 
 def _units_of(edit: Edit, found: Prediction | None) -> Mapping[str, float]:

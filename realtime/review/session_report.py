@@ -4,6 +4,7 @@ import base64
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ from model.records import MICRO_S, Event, ImageU8
 from realtime.recording.check_list import drop_remedy
 from realtime.results.replay import open_replay
 from realtime.results.run_summary import check_new
+from realtime.results.sentences import Language
 from realtime.review.blind_coding import Blindness, measure_blindness
 from realtime.review.coding import apply_edits, read_coder
 from realtime.review.motion_lanes import read_motion
@@ -137,13 +139,16 @@ def data_url(picture: ImageU8) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 
-def write_session_report(folder: Path, out: Path | None, coder: str | None) -> Path:
+def write_session_report(
+    folder: Path, out: Path | None, coder: str | None, language: Language = "en"
+) -> Path:
     """Write the report of the session in `folder`, with the edits of `coder` if given, to `out`
-    (None: `DIR-report.html` beside the session); return its path. Raises `InputError` if it
-    exists."""
+    (None: `DIR-report.html` beside the session); return its path. `language` is that of the
+    sentences. Raises `InputError` if it exists."""
     session = open_session(folder)
     if coder is not None:
         session = apply_edits(session, coder)
+    session = replace(session, language=language)
     name = f"{folder.resolve().name}{f'-{coder}' if coder else ''}-report.html"
     path = out or folder.resolve().with_name(name)
     check_new(path)

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from model.records import Event
 from model.text import clean_text
-from realtime.results.event_tables import EVENT_DESCRIPTIONS, MOTION_COLUMNS, NAMED_FROM
+from realtime.results.event_tables import EVENT_DESCRIPTIONS, MOTION_COLUMNS
+from realtime.results.sentences import NAMED_FROM, describe_expression
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.markers import Marker
 from realtime.sessions.reader import Session
@@ -32,6 +33,7 @@ EVENT_COLUMNS: dict[str, str] = {
     "action_units_by": "coder or program: whose action units these are; empty if the coder added "
     "the expression and coded none",
     "regions": "regions of the face that moved, strongest first, separated by spaces",
+    "sentence": EVENT_DESCRIPTIONS["sentence"],
     "score": "strength of the motion over the noise floor; 1 is the threshold",
     "question": "name of the question during which the expression began; empty if none",
     "coder": "code of the coder who reviewed the session; empty: nobody",
@@ -125,6 +127,7 @@ def event_rows(session: Session) -> Iterator[dict[str, Any]]:
             "action_units": " ".join(units),
             "action_units_by": _units_by(session, event.number),
             "regions": " ".join(window.regions),
+            "sentence": clean_text(describe_expression(event, session.language)),
             "score": window.score if math.isfinite(window.score) else None,
             "question": next((q.name for q in asked if q.start_s <= onset_s < q.end_s), None),
             "coder": session.coder,

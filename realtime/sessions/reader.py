@@ -15,6 +15,7 @@ from model.errors import InputError
 from model.face.choice import LARGEST
 from model.records import Event
 from realtime.results.event_lines import latest_states, parse_event
+from realtime.results.sentences import Language
 from realtime.sessions.clock_anchors import SOURCE_TIME, ClockOffset, find_clock_offsets
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.ledger import LedgerLine, merge_lines, parse_line
@@ -48,6 +49,8 @@ class Session:
     number, for those that the coder edited."""
     clock_offsets: tuple[ClockOffset, ...] = ()
     """Offsets from the source's clock to the system's, in order of time; empty if unknown."""
+    language: Language = "en"
+    """Of the sentences in tables and reports."""
 
     @property
     def participant(self) -> str:

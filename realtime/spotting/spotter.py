@@ -79,6 +79,8 @@ face in constant motion bends all the time; its thresholds are high."""
 LEAST_DEPTH = 0.5
 """The smallest `Pulse.depth` of an expression."""
 PROBABLY_SPEECH = "probably speech"
+MOTION_DECIMALS = 3
+"""Of the motion in a window, px."""
 SAME_OVERLAP = 1 / 3
 """Pulses are one expression if their intersection over union in time is at least this."""
 PATIENCE_S = 0.055
@@ -301,6 +303,7 @@ class Spotter:
                 strong.score,
                 "micro",
                 tuple(dict.fromkeys(strong.regions + weak.regions)),
+                strong.motion_px,
             )
             if partner.candidate.announced:
                 candidate, partner = partner.candidate, first
@@ -367,6 +370,8 @@ class Spotter:
             small = share[order[0]] < LEAST_SHARE
             score = 0.0 if small else pulse.strength / (BLINK_FACTOR if blinked else 1.0)
         onset, apex, offset = self._positions(pulse)
+        values = self._history.values
+        rounded = (values[apex] - values[onset]).reshape(-1, 2).round(MOTION_DECIMALS).tolist()
         return Window(
             onset=self._history.stamp(onset),
             apex=self._history.stamp(apex),
@@ -374,6 +379,7 @@ class Spotter:
             score=score,
             kind=kind,
             regions=tuple(REGIONS[regions[i]] for i in moved),
+            motion_px={name: (u, v) for name, (u, v) in zip(REGIONS, rounded, strict=True)},
         )
 
     def _positions(self, pulse: Pulse) -> tuple[int, int, int]:

@@ -23,6 +23,7 @@ from realtime.config import LiveConfig
 from realtime.results.demo_tally import Tally
 from realtime.results.overlay import describe_frame, draw_heat, finite, reduce_motion
 from realtime.results.results import SignalAt
+from realtime.results.sentences import describe_in_all
 from realtime.results.snapshot import Snapshot
 from realtime.review.motion_lanes import LANES, find_lane
 from realtime.sessions.ledger import describe_cause
@@ -193,6 +194,7 @@ def make_event_message(event: Event, *, hide_label: bool = False) -> dict[str, A
     """Return one line of the event list, times in s of the source. With `hide_label`, nothing in it
     says how the expression was named."""
     window, prediction = event.window, None if hide_label else event.prediction
+    gone = event.state == "withdrawn"
     return {
         "type": "event",
         "number": event.number,
@@ -207,6 +209,7 @@ def make_event_message(event: Event, *, hide_label: bool = False) -> dict[str, A
         "probabilities": {} if prediction is None else dict(prediction.probabilities),
         "action_units": {} if prediction is None else dict(prediction.action_units),
         "reason": event.reason,
+        "sentences": {} if gone else describe_in_all(event, named=not hide_label),
         "pictures": len(event.crops),
     }
 

@@ -16,7 +16,7 @@ from model.labels import ACTION_UNITS, CLASSES, EMOTIONS, UNCLEAR
 from model.records import Event, Kind, Stamp
 from model.synthetic.action_units import load_catalogue
 from model.text import clean_line
-from realtime.results.event_tables import NAMED_FROM
+from realtime.results.sentences import NAMED_FROM, describe_in_all
 from realtime.review.coding import list_coders
 from realtime.review.motion_lanes import LANES, MotionLanes, read_motion
 from realtime.review.recorded_frames import RecordedFrames
@@ -122,6 +122,7 @@ def _describe_program(event: Event | None) -> dict[str, Any] | None:
         "label": found.label,
         "probability": max(found.probabilities.values(), default=None),
         "action_units": [unit for unit, p in found.action_units.items() if p >= NAMED_FROM],
+        "sentences": describe_in_all(event),
         "score": event.window.score if math.isfinite(event.window.score) else None,
     }
 

@@ -87,3 +87,9 @@ export function make(tag, attributes = {}, ...children) {
 export function definitions(pairs) {
   return pairs.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]);
 }
+
+/** The sentence on an expression in the browser's language, or in English; empty if there is none. */
+export function inWords(sentences) {
+  const language = navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => tag in sentences) ?? "en";
+  return language in sentences ? make("span", { class: "fl-words", lang: language }, sentences[language]) : "";
+}

@@ -1,7 +1,7 @@
 // One expression opened: its moments, the flow of both phases, its replay.
 
 import { bars, name, unitName, units } from "./events.js";
-import { clockTime, labelColour, make, ms, title } from "./colours.js";
+import { clockTime, inWords, labelColour, make, ms, title } from "./colours.js";
 import { Replay } from "./replay.js";
 
 /** Show `children` under a header with `heading`, whose first element names the dialog, and a button
@@ -60,6 +60,7 @@ export class EventDialog {
       [
         make("h2", {}, `${name(event)}${event.state === "early" ? "?" : ""}`),
         make("p", {}, summary(event, startS)),
+        make("p", {}, inWords(event.sentences)),
         this.maySave && event.state === "confirmed" && event.pictures ? saveLink(base) : "",
       ],
       [

@@ -1,6 +1,6 @@
 // The list of expressions, newest first. The newest is shown whole, the older ones in a line each.
 
-import { clockTime, labelColour, make, ms, percent, title, unitWords } from "./colours.js";
+import { clockTime, inWords, labelColour, make, ms, percent, title, unitWords } from "./colours.js";
 
 const KEPT = 200;
 const SHOWN_UNIT = 0.5; // probability from which an action unit is listed
@@ -73,6 +73,7 @@ export class EventList {
       gone ? "" : make("span", { class: "fl-how" }, describe(event)),
       gone || event.label === null ? "" : make("span", { class: "fl-likely" }, likely(event)),
       gone ? make("span", { class: "fl-gone" }, event.reason) : bars(event.probabilities),
+      inWords(event.sentences),
       units(event.action_units),
     );
     button.addEventListener("click", () => this.#open(event));

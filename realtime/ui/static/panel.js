@@ -1,6 +1,6 @@
 // The chosen expression: its moments, label, action units and note, for a coder to change.
 
-import { clockTime, make, ms, title } from "./colours.js";
+import { clockTime, inWords, make, ms, title } from "./colours.js";
 import { fill } from "./tab.js";
 import { UnitChoice } from "./unit_choice.js";
 
@@ -71,7 +71,9 @@ export class Panel {
     for (const button of this.#root.querySelectorAll("[data-verdict]:is(button)")) {
       button.setAttribute("aria-pressed", String(button.dataset.verdict === one.verdict));
     }
-    Object.assign(this.#ref("program"), { hidden: !one.program, textContent: one.program ? describe(one.program) : "" });
+    const program = this.#ref("program");
+    program.hidden = !one.program;
+    program.replaceChildren(...(one.program ? [describe(one.program), make("br"), inWords(one.program.sentences)] : []));
   }
 
   #showLabel({ label, number }, expressions) {
