@@ -1,5 +1,6 @@
 """A recorded session as a source: its frames with the numbers and times that they had live."""
 
+import math
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
@@ -47,7 +48,7 @@ class SessionSource(FrameSource):
             raise SourceError(f"{spec}: no frame was recorded in this session")
         document = self._session.document
         camera, seconds = document["camera"], self._session.seconds
-        fps = (len(self._records) - 1) / seconds if seconds else None
+        fps = self._session.fps
         self._info = SourceInfo(
             spec=spec,
             kind="session",
@@ -58,7 +59,7 @@ class SessionSource(FrameSource):
             width=camera["width"],
             height=camera["height"],
             fps_asked=None,
-            fps_nominal=fps,
+            fps_nominal=None if math.isnan(fps) else fps,
             lossless=bool(document["video"]["lossless"] and camera["lossless"]),
             duration_s=seconds,
         )
