@@ -4,8 +4,8 @@ import { bars, name, unitName, units } from "./events.js";
 import { clockTime, labelColour, make, ms, title } from "./colours.js";
 import { Replay } from "./replay.js";
 
-/** Show `children` under a header with `heading`, whose first element names the dialog, and a button
- * that closes it. */
+/** Show `children` under a header with `heading`, whose first element names the dialog and has the
+ * focus at first, and a button that closes it. */
 export function showDialog(dialog, attributes, heading, children) {
   const close = make("button", { type: "button", class: "fl-close", "aria-label": "Close" }, "×");
   close.addEventListener("click", () => {
@@ -15,6 +15,8 @@ export function showDialog(dialog, attributes, heading, children) {
   dialog.replaceChildren(make("div", attributes, make("header", {}, ...heading, close), ...children));
   dialog.setAttribute("aria-label", heading[0].textContent);
   if (!dialog.open) dialog.showModal();
+  heading[0].tabIndex = -1;
+  heading[0].focus();
 }
 
 export class EventDialog {
