@@ -15,8 +15,8 @@ from model.errors import InputError
 from model.face.choice import LARGEST
 from model.records import Event
 from realtime.results.event_lines import latest_states, parse_event
-from realtime.sessions.clock_anchors import SOURCE_TIME, ClockOffset, find_clock_offsets
 from realtime.results.snapshot import PAUSED
+from realtime.sessions.clock_anchors import SOURCE_TIME, ClockOffset, find_clock_offsets
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.ledger import REDACTED, LedgerLine, merge_lines, parse_line
 from realtime.sessions.line_file import read_lines
