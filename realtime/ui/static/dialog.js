@@ -62,7 +62,7 @@ export class EventDialog {
       [
         make("h2", {}, `${name(event)}${event.state === "early" ? "?" : ""}`),
         make("p", {}, summary(event, startS)),
-        this.maySave && event.state === "confirmed" && event.pictures ? saveLink(base) : "",
+        ...(this.maySave && event.state === "confirmed" && event.pictures ? saveLinks(base) : []),
       ],
       [
         this.#replay.element,
@@ -86,9 +86,11 @@ export class EventDialog {
   }
 }
 
-function saveLink(base) {
-  const href = new URL("replay.mp4", base).href;
-  return make("a", { class: "fl-save", href, download: "" }, "Save as MP4");
+function saveLinks(base) {
+  return ["MP4", "GIF"].map((form) => {
+    const href = new URL(`replay.${form.toLowerCase()}`, base).href;
+    return make("a", { class: "fl-save", href, download: "" }, `Save as ${form}`);
+  });
 }
 
 function summary(event, startS) {
