@@ -99,11 +99,15 @@ def measure_baseline(arguments: Sequence[str]) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="JSON", help="must not exist")
     parser.add_argument("--participant", default="", help="code, written into the file")
     parser.add_argument(
-        "--false-alarms-per-minute",
+        "--false-alarms-per-min",
         dest="rate",
         type=float,
         default=FALSE_ALARMS_PER_MIN,
         help="acceptable rate while the face rests",
+    )
+    former = "--false-alarms-per-minute"
+    parser.add_argument(
+        former, dest="rate", type=float, default=argparse.SUPPRESS, help=argparse.SUPPRESS
     )
     options = vars(parser.parse_args(arguments))
     out: Path = options.pop("out")

@@ -2,8 +2,10 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,38 @@ def program(command: str) -> str:
     return f"{typed} {what}".rstrip() if typed else f"python -m {command}"
 
 
+class ListAction(argparse.Action):
+    """An option with a list of values, typed as `a,b,c`; as `a b c` too, as earlier versions had
+    it. Of a value, a comma before a space is a part."""
+
+    def __init__(self, *arguments: Any, convert: Callable[[str], Any] = str, **options: Any):
+        """`convert` makes a value of its text; it raises `ValueError` if it cannot. `choices` are
+        those of the values."""
+        self._convert = convert
+        self._values = options.pop("choices", None)
+        super().__init__(*arguments, **{"nargs": "+", **options})
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        found = []
+        for text in filter(None, chain.from_iterable(re.split(",(?! )", v) for v in values)):
+            try:
+                value = self._convert(text)
+            except ValueError:
+                kind = "whole number" if self._convert is int else self._convert.__name__
+                raise argparse.ArgumentError(self, f"{text!r} is no {kind}") from None
+            if self._values is not None and value not in self._values:
+                choices = ", ".join(map(str, self._values))
+                raise argparse.ArgumentError(self, f"{text!r}: choose from {choices}")
+            found.append(value)
+        setattr(namespace, self.dest, found)
+
+
 class HelpFormatter(argparse.HelpFormatter):
     """Shows defaults that mean something, as they are typed; a short usage line; no rare
     options."""
@@ -79,7 +113,8 @@ class HelpFormatter(argparse.HelpFormatter):
         if isinstance(default, bool) or default in (None, "", argparse.SUPPRESS, [], ()):
             return action.help
         values = default if isinstance(default, (list, tuple)) else [default]
-        typed = " ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values)
+        between = "," if isinstance(action, ListAction) else " "
+        typed = between.join(f"{v:g}" if isinstance(v, float) else str(v) for v in values)
         return f"{action.help} (default: {typed})"
 
     def _format_usage(

@@ -27,6 +27,7 @@ from realtime.sessions.audit import TERMINAL
 from realtime.sessions.markers import MarkerKind
 from realtime.sources import (
     ASKED_RATE,
+    SEEKABLE,
     Source,
     SourceStatus,
     open_source,
@@ -39,6 +40,8 @@ from realtime.stream.heap import share_heap
 from realtime.stream.packed_frame import unpack
 from realtime.stream.ring import FrameRing
 
+LAST_S = 1.0
+"""A seek leaves at least this much to be played."""
 WAITING = "recording first: the analysis waits until the recorder has caught up"
 
 
@@ -112,6 +115,20 @@ class LiveSession:
                 opened = open_source(source, config.source_options())
             self._config = config
             self._begin(opened, None)
+
+    def seek(self, to_s: float) -> None:
+        """Play the recording from `to_s` on, s from its beginning: a new run, since nothing of what
+        was seen before says anything of what comes then. Raises `InputError` if the source is no
+        recording that can be searched, or during a recording: stop it first."""
+        with self._control:
+            if self.records:
+                raise InputError("stop the recording before changing the source")
+            info = self._run.source.info if self._run is not None else None
+            if info is None or info.kind not in SEEKABLE or info.duration_s is None:
+                raise InputError("only a film, a folder of images or a session can be searched")
+            start_s = min(max(0.0, to_s), max(0.0, info.duration_s - LAST_S))
+            options = replace(self._config.source_options(), start_s=start_s)
+            self._begin(open_source(self._config.source, options), None)
 
     def stop(self) -> None:
         """End the run and join its threads. Results stay readable. If threads do not end in time,

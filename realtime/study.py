@@ -18,7 +18,7 @@ from realtime.protocol_keys import NOTE, Keys
 from realtime.recording.camera_check import Check
 from realtime.recording.check_list import check_disk_space, check_jpegs, make_check_list
 from realtime.recording.microphone import list_microphones
-from realtime.recording.plan import RecordPlan
+from realtime.recording.plan import RecordPlan, check_participant
 from realtime.recording.protocol import Protocol, load_protocol, parse_protocol
 from realtime.recording.protocol_editing import (
     ProtocolEntries,
@@ -213,14 +213,15 @@ class Study:
         """Return the state as JSON values: `recording` (a `RecordingStatus`, `paused`, and
         `planned_s`; None if there is none), `last` (the recording before it, and `name`, by which
         the Review tab lists it; empty if it does not), `draft`, `codecs`, `microphones`, `checks`,
-        `missing` (why a recording cannot start), `protocol` with the `open` question and those
+        `missing` (why a recording cannot start), `form_errors` (the same by
+        field of the form), `protocol` with the `open` question and those
         `answered`, `protocols` (the files beside the sessions), `protocol_file` (the one in use;
         `OPENED` for another, empty for none), `said` (the last messages)."""
         if self._microphones is None:
             self._microphones = _microphone_names()
         active, plan = self._active(), self._session.config.record
         paused = self._session.snapshot().state == "paused"
-        checks, missing = self._checks() if active is None else ((), "")
+        checks, missing, wrong = self._checks() if active is None else ((), "", {})
         with self._lock:
             keys = self._keys if active is not None else Keys(self._protocol, self._session)
             protocol = self._protocol if active is None or plan is None else plan.protocol
@@ -233,6 +234,7 @@ class Study:
                 "microphones": self._microphones,
                 "checks": [asdict(check) for check in checks],
                 "missing": missing,
+                "form_errors": wrong,
                 "protocol": {
                     **protocol.document(),
                     "open": keys.open_question,
@@ -285,11 +287,13 @@ class Study:
             lsl_markers=draft.lsl_markers.strip(),
         )
 
-    def _checks(self) -> tuple[tuple[Check, ...], str]:
-        """Return the checks, and why a recording cannot start (empty if it can)."""
+    def _checks(self) -> tuple[tuple[Check, ...], str, dict[str, str]]:
+        """Return the checks, why a recording cannot start (empty if it can), and what of it is
+        wrong at which field of the form."""
         source = self._session.source
         if source is None:
-            return (), "no source is open: start one on the Live tab"
+            return (), "no source is open: start one on the Live tab", {}
+        wrong = find_wrong_fields(self._draft)
         try:
             plan = self._plan()
             missing = ""
@@ -303,10 +307,14 @@ class Study:
         config = self._session.config
         space = check_disk_space(plan, source.info, config.seconds)
         kept = check_jpegs(plan, source.info) if plan.keeps_jpegs else space
+        if not space.good and plan.planned_s:
+            wrong.setdefault("minutes", space.text)
+        if not kept.good and kept is not space:
+            wrong["codec"] = kept.text
         for check in (space, kept):
             if not check.good:
                 missing = missing or check.text
-        return (space, *make_check_list(plan, source.info, config.baseline, speed)), missing
+        return (space, *make_check_list(plan, source.info, config.baseline, speed)), missing, wrong
 
     def _blank_plan(self) -> RecordPlan:
         """Return a plan for the participant of the baseline, until a participant is named."""
@@ -319,8 +327,24 @@ class Study:
             code,
             codec=draft.codec,
             camera=self._camera(),
-            planned_s=draft.planned_s,
+            planned_s=draft.planned_s if find_wrong_fields(draft).get("minutes") is None else None,
         )
+
+
+def find_wrong_fields(draft: Draft) -> dict[str, str]:
+    """Return what of the form keeps a recording from starting, by the name of the field."""
+    wrong: dict[str, str] = {}
+    try:
+        check_participant(draft.participant)
+    except InputError as error:
+        wrong["participant"] = str(error)
+    if draft.minutes is not None and not 0 < draft.minutes < float("inf"):
+        wrong["minutes"] = "choose more than 0 min, or leave it empty"
+    if draft.audio and not draft.consent.strip():
+        wrong["consent"] = "sound is to be recorded: write down what the participant agreed to"
+    if draft.audio and not draft.voice:
+        wrong["voice"] = "sound is to be recorded: tick this if the consent covers it"
+    return wrong
 
 
 def _microphone_names() -> list[str]:

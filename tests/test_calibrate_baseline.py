@@ -233,5 +233,5 @@ def test_without_blinks_the_brows_keep_the_usual_threshold() -> None:
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, math.nan, 61.0])
 def test_a_rate_that_makes_no_sense_is_refused(rate: float) -> None:
-    with pytest.raises(InputError, match="--false-alarms-per-minute"):
+    with pytest.raises(InputError, match="--false-alarms-per-min"):
         BaselineMeasure(false_alarms_per_min=rate)

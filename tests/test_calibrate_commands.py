@@ -80,7 +80,11 @@ def test_a_camera_without_a_face_is_red(tmp_path: Path, capsys: pytest.CaptureFi
         (["baseline", "--source", "demo", "--out", "{}/no/b.json"], "no/b.json"),
         (
             ["baseline", "--source", "demo", "--out", "{}/b.json", "--false-alarms-per-min", "0"],
-            "--false-alarms-per-minute 0",
+            "--false-alarms-per-min 0",
+        ),
+        (  # as earlier versions spelled it
+            ["baseline", "--source", "demo", "--out", "{}/b.json", "--false-alarms-per-minute=0"],
+            "--false-alarms-per-min 0",
         ),
         (
             ["baseline", "--source", "demo:rest", *SMALL, "--seconds", "6", "--out", "{}/b.json"],

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from model.cli import HelpFormatter, Parser, make_folder
+from model.cli import HelpFormatter, ListAction, Parser, make_folder
 from model.errors import InputError
 
 
@@ -33,6 +33,31 @@ def test_defaults_are_said_where_they_say_something() -> None:
     assert "frames a second (default: 30)" in said
     assert "sides (default: 128 0.5)" in said
     assert said.count("default") == 2
+
+
+@pytest.mark.parametrize("typed", [["1,2", "3"], ["1,2,3"], ["1", "2", "3"], ["1,2,", "3"]])
+def test_a_list_has_commas_and_may_have_spaces(typed: list[str]) -> None:
+    parser = Parser(prog="program")
+    parser.add_argument("--seeds", action=ListAction, convert=int, default=[0, 1], help="of faces")
+    assert parser.parse_args(["--seeds", *typed]).seeds == [1, 2, 3]
+    assert "of faces (default: 0,1)" in parser.format_help()
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [(["--seeds", "1,x"], "'x' is no whole number"), (["--only", "lk,no"], "'no': choose from lk")],
+)
+def test_what_is_wrong_in_a_list_is_told(
+    typed: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = Parser(prog="program")
+    parser.add_argument("--seeds", action=ListAction, convert=int)
+    parser.add_argument("--only", action=ListAction, choices=("lk", "lk, tensors"))
+    assert parser.parse_args(["--only", "lk,lk, tensors"]).only == ["lk", "lk, tensors"]
+    with pytest.raises(SystemExit) as ended:
+        parser.parse_args(typed)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
 
 
 def test_a_subcommand_is_named_as_it_is_typed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -93,7 +93,7 @@ def test_what_needs_pytorch_says_so_in_a_line(tmp_path: Path) -> None:
     assert done.returncode == 2
     said = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert said[0].startswith("error: own.safetensors cannot be run without PyTorch (own.onnx: ")
-    assert said[0].endswith(f"python -m model.engine export {own}")
+    assert said[0].endswith(f"fmanet engine export {own}")
 
     for options in (("--engine", "eager"), ("--device", "cuda")):
         done = run("run_live", *DEMO, *options, before=WITHOUT_TORCH)

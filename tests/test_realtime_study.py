@@ -99,6 +99,13 @@ def test_the_list_is_red_until_it_is_right(live: LiveSession) -> None:
     assert "covers sound" in study.state()["missing"]
     study.fill_in(Draft(participant="P07", consent="analysis", minutes=1e9))
     assert "GiB" in study.state()["missing"]
+    assert "GiB" in study.state()["form_errors"]["minutes"]
+    study.fill_in(Draft(participant="Anna B.", minutes=-1, audio="a microphone", codec="mjpeg"))
+    wrong = study.state()["form_errors"]
+    assert wrong.keys() == {"participant", "minutes", "consent", "voice", "codec"}
+    assert "'Anna B.' is not a valid participant code" in wrong["participant"]
+    study.fill_in(Draft(participant="P07", consent="analysis", audio="a microphone", voice=True))
+    assert study.state()["form_errors"] == {}
     with pytest.raises(InputError, match="h264, ffv1"):
         study.fill_in(Draft(participant="P07", codec="mp4"))
     with pytest.raises(InputError, match="TOML"):
@@ -330,8 +337,17 @@ def filled_in(page: Page, tmp_path: Path) -> None:
     page.get_by_role("tab", name="Study").click()
     page.wait_for_selector(".fl-study [data-check=consent][data-good=no]")
     assert page.locator(".fl-study [data-ref=start]").is_disabled()
+    protocol.with_name("wrong.toml").write_text("[keys")
+    page.set_input_files(".fl-study [data-ref=protocol]", protocol.with_name("wrong.toml"))
+    page.wait_for_selector(
+        ".fl-study label:has([data-ref=protocol][aria-invalid=true]):has-text('TOML')"
+    )
     page.set_input_files(".fl-study [data-ref=protocol]", protocol)
+    page.wait_for_selector(".fl-study [data-ref=protocol][aria-invalid=false]")
+    page.fill(".fl-study [data-ref=participant]", "P 07")
+    page.wait_for_selector(".fl-study label:has([aria-invalid=true]):has-text('no names')")
     page.fill(".fl-study [data-ref=participant]", "P07")
+    page.wait_for_selector(".fl-study [data-ref=participant][aria-invalid=false]")
     page.fill(".fl-study [data-ref=consent]", "analysis")
     page.fill(".fl-study [data-ref=minutes]", "5")
     # A style sheet around it once left the box out, and only its words were to be seen.

@@ -1,11 +1,14 @@
 """Replay: a known motion of a real face is found, magnified by the factor, and nothing else is."""
 
+import io
 import math
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
 import pytest
 from landmarks import find_landmarks
+from PIL import Image, ImageSequence
 from skimage.data import astronaut
 
 from model.errors import InputError
@@ -13,6 +16,7 @@ from model.face.aligned_crop import crop_transform
 from model.records import Frame, ImageU8, Stamp, Window
 from realtime.results.flow_colour import colour_flow, draw_wheel, find_full_scale_px
 from realtime.results.replay import MAX_FRAMES, REPLAY_PX, Replay, magnify, open_replay
+from realtime.results.replay_film import encode_gif
 
 FPS = 30
 MOUTH_CORNER = 61  # FaceMesh, the person's right
@@ -72,6 +76,21 @@ def test_the_change_grows_with_the_factor(replay: Replay) -> None:
     onset = replay.pictures[5]
     changes = [mean_difference(magnify(replay, factor)[9], onset) for factor in (1, 4, 12)]
     assert changes[0] < 0.6 * changes[1] < 0.6 * changes[2]
+
+
+def test_a_gif_has_the_pictures_as_long_as_they_lasted(replay: Replay) -> None:
+    with Image.open(io.BytesIO(encode_gif(replay, 5))) as gif:
+        frames = [(f.info["duration"], np.asarray(f.convert("RGB"))) for f in _each(gif)]
+    assert gif.info["loop"] == 0
+    # Equal pictures are one in the file.
+    assert sum(ms for ms, _ in frames) == pytest.approx(8000 * len(replay.times_s) / 30, rel=0.05)
+    assert frames[0][1].shape == (REPLAY_PX, 2 * REPLAY_PX, 3)
+    assert mean_difference(frames[0][1][:, :REPLAY_PX], replay.pictures[0]) < 6
+    assert mean_difference(frames[0][1][:, REPLAY_PX:], magnify(replay, 5)[0]) < 6
+
+
+def _each(gif: Image.Image) -> Iterator[Image.Image]:
+    yield from (frame.copy() for frame in ImageSequence.Iterator(gif))
 
 
 def test_a_known_shift_is_magnified_exactly() -> None:

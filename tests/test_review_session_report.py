@@ -11,15 +11,19 @@ import numpy as np
 import pytest
 from fakes import copied
 from spoken import spoken
+from test_recording_recorder import frame, recorder
 
+from model.errors import InputError
 from realtime.export import export
 from realtime.review.coding import add_edit, apply_edits
-from realtime.review.rates import poisson_interval
+from realtime.review.rates import measure_rates, poisson_interval
 from realtime.review.recorded_frames import RecordedFrames
 from realtime.review.session_report import make_report
+from realtime.review.study_sessions import read_study_session
 from realtime.sessions.ledger import LedgerLine, describe_cause
-from realtime.sessions.markers import format_marker
+from realtime.sessions.markers import Marker, format_marker
 from realtime.sessions.reader import Session, open_session
+from realtime.sessions.recover import recover
 from realtime.sessions.redact import redact_span
 
 Table = list[dict[str, str]]
@@ -121,12 +125,15 @@ def test_every_number_of_the_report_is_in_the_tables(
     frames = tables["frames"]
     recorded = [row for row in frames if row["fate"] == "recorded"]
     times_s = [float(row["time_s"]) for row in recorded]
-    seconds = max(times_s) - min(times_s)
+    seconds = max(times_s)
     lost: dict[str, int] = {}
     for row in frames:
         if row["fate"] != "recorded":
             lost[row["cause"]] = lost.get(row["cause"], 0) + int(row["count"])
     assert set(lost) == {"recorder behind", "camera away", "redacted on request"}
+    unobserved = find_unobserved(frames)
+    unobserved_s = sum(to_s - from_s for from_s, to_s in unobserved)
+    assert unobserved_s == pytest.approx(0.2 + 2 * 0.04)  # up to the frames that stay
     gone = sum(lost.values())
     share = gone / (gone + len(recorded))
     following_ms = [
@@ -150,6 +157,7 @@ def test_every_number_of_the_report_is_in_the_tables(
 
     facts = report.facts
     assert facts["Length"] == f"{seconds:.1f} s"
+    assert facts["Not observed"].startswith(f"{unobserved_s:.1f} s, deleted or paused")
     assert facts["Frames recorded"] == str(len(recorded))
     assert session.document["frames"]["recorded"] == len(recorded)
     assert len(RecordedFrames(session).stamps) == len(recorded)  # what the page counts
@@ -197,12 +205,13 @@ def test_every_number_of_the_report_is_in_the_tables(
         for row in tables["markers"]
     ]
     assert [row[1] for row in markers[1:]] == ["Marker", "Question starts", "Deleted"]
-    _check_rates(rates, tables, seconds)
+    _check_rates(rates, tables, seconds, unobserved_s)
 
     methods = report.methods
     assert f"at {1000 / median:.2f} frames per second" in methods
     assert f"percentile of the intervals {low:.2f} to {high:.2f} ms" in methods
     assert f"for {seconds:.1f} s" in methods
+    assert f"{unobserved_s:.1f} s that were deleted since or paused do not count" in methods
     assert f"{gone} frames ({share:.2%}) are not in it" in methods
     assert f"in {faces / len(analysed):.1%} of {len(analysed)} analysed frames" in methods
     verdicts = [row["verdict"] for row in events]
@@ -217,13 +226,26 @@ def _share(probability: str) -> str:
     return " > 99 %" if percent >= 99.5 else f" {percent:.0f} %"
 
 
-def _check_rates(rates: list[list[str]], tables: dict[str, Table], seconds: float) -> None:
+def find_unobserved(frames: Table) -> list[tuple[float, float]]:
+    """Return the gaps of the video in which something was deleted, by the exported table."""
+    found, before_s, missed = [], 0.0, False
+    for row in sorted(frames, key=lambda row: int(row["index"])):
+        if row["fate"] == "recorded":
+            found += [(before_s, float(row["time_s"]))] if missed else []
+            before_s, missed = float(row["time_s"]), False
+        missed |= row["cause"] in ("redacted on request", "paused")
+    return found
+
+
+def _check_rates(
+    rates: list[list[str]], tables: dict[str, Table], seconds: float, deleted_s: float
+) -> None:
     (asked,) = (row for row in tables["markers"] if row["kind"] == "question_start")
-    question_s = seconds - float(asked["time_s"])
+    question_s = seconds - float(asked["time_s"]) - deleted_s  # it was deleted in the question
     lengths = {
         "q1": question_s,
-        "outside questions": seconds - question_s,
-        "whole session": seconds,
+        "outside questions": seconds - question_s - deleted_s,
+        "whole session": seconds - deleted_s,
     }
     groups = rates[0][2:]
     assert groups == ["micro", "macro", "positive", "surprise"]
@@ -241,3 +263,46 @@ def _check_rates(rates: list[list[str]], tables: dict[str, Table], seconds: floa
             low, high = poisson_interval(count)
             per_min = [60 * value / span_s for value in (count, low, high)]
             assert cell == "{} {:.2f} ({:.2f}–{:.2f})".format(count, *per_min)
+
+
+@pytest.mark.parametrize(
+    ("deleted", "answer_s", "outside_s"),
+    [
+        ((0.0, 0.5), 1.41, 0.99 - 0.52),  # the first frames, up to the next
+        ((1.5, 1.7), 1.41 - 0.24, 0.99),
+        ((2.0, 9.0), 1.96 - 0.99, 0.99),  # the last frames: the session ends earlier
+    ],
+)
+def test_what_was_deleted_counts_as_observed_in_no_rate(
+    tmp_path: Path, deleted: tuple[float, float], answer_s: float, outside_s: float
+) -> None:
+    made = recorder(tmp_path / "P07")
+    for index in range(61):  # 25 fps: 0 to 2.4 s
+        made.write(frame(index))
+    made.mark(Marker("question_start", "q1", "", frame(25).stamp.time_s - 0.01, 0.0, ""))
+    made.close("end")
+    redact_span(tmp_path / "P07", *deleted)
+    session = open_session(tmp_path / "P07")
+    rates = {name: rate["micro"].seconds for name, rate in measure_rates(session).items()}
+    whole_s = answer_s + outside_s
+    expected = {"q1": answer_s, "outside questions": outside_s, "whole session": whole_s}
+    assert rates == pytest.approx(expected)
+
+
+def test_nothing_leaves_a_session_before_its_deletion_is_finished(
+    session: Session, tmp_path: Path
+) -> None:
+    start_s = session.zero_s + 0.5
+    with session.folder.markers.open("a", encoding="utf-8") as file:
+        file.write(format_marker(Marker("redact", "", "", start_s, 0.0, "", start_s + 0.2)) + "\n")
+    cut = open_session(session.folder.path)
+    for leave in (
+        lambda: make_report(cut),
+        lambda: list(export(cut, ["csv"], tmp_path / "early")),
+        lambda: read_study_session(cut.folder.path, None),
+    ):
+        with pytest.raises(InputError, match="session recover"):
+            leave()
+    assert not (tmp_path / "early").exists()
+    recover(cut.folder)
+    assert list(export(open_session(cut.folder.path), ["csv"], tmp_path / "early"))

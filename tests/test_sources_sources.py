@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from test_recording_recorder import frame, recorder
 from model.errors import SourceError
 from model.records import Frame
 from realtime import sources
-from realtime.sources import SOURCES, Source, SourceOptions, open_source, split_spec
+from realtime.sources import SEEKABLE, SOURCES, Source, SourceOptions, open_source, split_spec
 from realtime.sources.auto import open_auto
 from realtime.sources.browser import BrowserSource
 from realtime.sources.camera import Camera
@@ -116,6 +116,62 @@ def test_a_source_keeps_its_promises(kind: str, tmp_path: Path) -> None:
         assert source.status().state == "ended"
         source.close()
         source.close()
+
+
+def open_parts(folder: Path, start_s: float) -> Source:
+    """A session in two parts, with frames that were lost."""
+    made = recorder(folder / "session")
+    for index in (*range(40), *range(45, 60)):
+        made.write(frame(index))
+    for index in range(60, 90):
+        made.write(frame(index, 80, 48))  # another size begins another part
+    made.close("end")
+    return open_source(str(folder / "session"), SourceOptions(start_s=start_s))
+
+
+def open_film(folder: Path, start_s: float) -> Source:
+    """A film with few key frames, and pictures that are decoded in another order."""
+    pictures = [picture(2 * i) for i in range(100)]
+    encoding = {"g": "30", "bf": "2"}
+    clip = write_clip(
+        folder / "clip.mp4", pictures, [40 * i for i in range(100)], encoding=encoding
+    )
+    return open_source(str(clip), SourceOptions(start_s=start_s))
+
+
+def open_images(folder: Path, start_s: float) -> Source:
+    for i in range(100):
+        cv2.imwrite(str(folder / f"{i:03}.png"), picture(2 * i))
+    return open_source(str(folder), SourceOptions(fps=25, start_s=start_s))
+
+
+SEARCHED = {"file": open_film, "folder": open_images, "session": open_parts}
+
+
+def test_every_kind_that_can_be_searched_is_tested_here() -> None:
+    assert set(SEARCHED) == set(SEEKABLE)
+
+
+@pytest.mark.parametrize("start_s", [0.5, 1.61, 2.4, 3.5])
+@pytest.mark.parametrize("kind", SEARCHED)
+def test_from_a_moment_on_a_recording_gives_what_it_gives_from_its_beginning(
+    kind: str, start_s: float, tmp_path: Path
+) -> None:
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "later").mkdir()
+    whole, later = (
+        SEARCHED[kind](tmp_path / "whole", 0.0),
+        SEARCHED[kind](tmp_path / "later", start_s),
+    )
+    with closing(whole), closing(later):
+        zero_s = whole.info.zero_s
+        assert (later.info.zero_s, later.info.duration_s) == (zero_s, whole.info.duration_s)
+        expected = [f for f in whole if f.stamp.time_s >= zero_s + start_s]
+        found = list(later)
+        assert [f.stamp.time_s for f in found] == [f.stamp.time_s for f in expected]
+        assert all(map(np.array_equal, (f.image for f in found), (f.image for f in expected)))
+        assert later.status().frames == len(found) > 1
+        assert later.status().unusable == {}
 
 
 @pytest.mark.parametrize(("rotate", "quarters"), [(90, 3), (180, 2), (270, 1)])

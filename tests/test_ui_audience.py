@@ -9,6 +9,7 @@ import av
 import httpx
 import pytest
 from browsing import IN_BROWSER, PIXELS, opened, small_demo, wait_for_frames
+from PIL import Image, ImageSequence
 from playwright.sync_api import Browser, Page
 from served import AUTH, Served, serving
 
@@ -220,6 +221,29 @@ def test_help_tour_and_keys_work_without_a_mouse(demo: Served, chromium: Browser
         watched.check(demo)
 
 
+def test_the_tour_begins_by_itself_until_it_was_ended_once(demo: Served, chromium: Browser) -> None:
+    with opened(chromium, demo, viewport=LAPTOP) as watched:
+        page = watched.page
+        wait_for_frames(page)
+        assert page.locator(".fl-tip").is_hidden()  # a program drives this browser
+        page.context.add_init_script(
+            "Object.defineProperty(navigator, 'webdriver', {value: false})"
+        )
+        page.reload()
+        page.wait_for_selector(".fl-tip:visible")
+        assert "New here?" in page.inner_text(".fl-tip")
+        page.get_by_role("button", name="Next").click()
+        assert "2 of 6" in page.inner_text(".fl-tip")
+        page.reload()
+        page.wait_for_selector(".fl-tip:visible")  # it was not ended
+        page.get_by_role("button", name="Skip").click()
+        assert page.locator(".fl-tip").is_hidden()
+        page.reload()
+        wait_for_frames(page)
+        assert page.locator(".fl-tip").is_hidden()
+        watched.check(demo)
+
+
 def test_every_tab_says_what_it_is_for(demo: Served, chromium: Browser) -> None:
     with opened(chromium, demo) as watched:
         for tab in ("Study", "Review", "Health"):
@@ -234,6 +258,7 @@ def test_an_expression_is_saved_as_a_film(demo: Served, chromium: Browser) -> No
         page = watched.page
         page.click(".fl-events li[data-state=confirmed] button")
         page.wait_for_selector(".fl-replay[data-ready=yes]")
+        assert page.evaluate("document.activeElement.matches('.fl-dialog[open] h2')")
         with page.expect_download() as saved:
             page.get_by_role("link", name="Save as MP4").click()
         assert saved.value.suggested_filename.endswith("s.mp4")
@@ -241,6 +266,14 @@ def test_an_expression_is_saved_as_a_film(demo: Served, chromium: Browser) -> No
             pictures = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
         assert pictures[0].shape == (256, 512, 3)
         assert len(pictures) > 8 * 30 * 0.5  # half a second at an eighth of the speed
+        with page.expect_download() as saved:
+            page.get_by_role("link", name="Save as GIF").click()
+        assert saved.value.suggested_filename.endswith("s.gif")
+        with Image.open(saved.value.path()) as gif:
+            assert gif.size == (512, 256)
+            assert gif.info["loop"] == 0  # without end
+            shown_ms = [frame.info["duration"] for frame in ImageSequence.Iterator(gif)]
+        assert sum(shown_ms) / 1000 == pytest.approx(len(pictures) / 30, abs=0.7)
         watched.check(demo)
 
 

@@ -14,7 +14,7 @@ from served import serving
 from test_sessions_recover import spoil
 
 from realtime.config import LiveConfig
-from realtime.review.coding import list_expressions
+from realtime.review.coding import list_expressions, read_coder
 from realtime.sessions.markers import Marker, format_marker
 from realtime.sessions.reader import open_session
 
@@ -198,6 +198,7 @@ def test_a_coder_is_blind_until_done(page: Page, tmp_path: Path) -> None:
     page.fill(".fl-review [data-ref=coder]", "")
     page.locator(".fl-review [data-ref=coder]").blur()
     page.wait_for_selector(".fl-review[data-blind=yes]")
+    page.once("dialog", lambda dialog: dialog.accept())
     page.click(".fl-review [data-ref=done]")
     page.wait_for_selector(".fl-review[data-blind=no]")
     program = session.confirmed[0].prediction
@@ -210,8 +211,12 @@ def test_a_coder_is_blind_until_done(page: Page, tmp_path: Path) -> None:
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
 def test_whoever_looked_first_does_not_code_blind(page: Page, tmp_path: Path) -> None:
     page.wait_for_selector(".fl-review[data-blind=yes]")
+    page.once("dialog", lambda dialog: dialog.accept())
     page.click(".fl-review [data-ref=done]")
     page.wait_for_selector(".fl-review[data-blind=no]")
+    page.reload()
+    page.get_by_role("tab", name="Review").click()
+    page.wait_for_selector(".fl-review[data-blind=yes]")  # nobody looks now
     with page.expect_response("**/done"):
         page.fill(".fl-review [data-ref=coder]", "C1")
         page.locator(".fl-review [data-ref=coder]").blur()
@@ -222,6 +227,7 @@ def test_whoever_looked_first_does_not_code_blind(page: Page, tmp_path: Path) ->
     session = open_session(tmp_path / "sessions" / "P07")
     (coded,) = list_expressions(session, "C1")
     assert (coded.label, coded.blind) == ("surprise", False)
+    assert read_coder(session.folder, "C1").done_utc  # the session keeps it, in every browser
 
 
 @pytest.mark.browser

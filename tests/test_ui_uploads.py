@@ -178,3 +178,33 @@ class TestInABrowser:
             page.wait_for_selector(".fl[data-badge=PLAYING]")
             assert served.session.snapshot().run >= 3
             watched.check(served)
+
+    def test_a_film_is_searched_and_paused_under_its_picture(
+        self, untrained: Path, chromium: Browser, expression_clip: Path
+    ) -> None:
+        config = LiveConfig(source=str(expression_clip), classifier=str(untrained))
+        with (
+            serving(config) as served,
+            opened(chromium, served, reduced_motion="reduce") as watched,
+        ):
+            page, session = watched.page, served.session
+            page.wait_for_selector(".fl[data-badge=ENDED]")
+            length_s = float(page.get_attribute("[data-ref=film-at]", "max") or 0)
+            bar = page.get_by_role("slider", name="Time in the film")
+            bar.fill(str(length_s - 1.0))
+            page.wait_for_selector(".fl[data-badge=PLAYING]")
+            page.wait_for_selector(".fl[data-badge=ENDED]")
+            assert session.snapshot().run == 2
+            first = session.results.history(0.0)[0].stamp
+            assert first.time_s == pytest.approx(length_s - 1.0, abs=0.05)  # nothing before it
+            page.wait_for_function(
+                "document.querySelector('[data-ref=film-at]').ariaValueText === '0:03 / 0:03'"
+            )
+            bar.fill("0")
+            page.wait_for_selector(".fl[data-badge=PLAYING]")
+            film = page.get_by_role("group", name="Film")
+            film.get_by_role("button", name="Pause").click()
+            page.wait_for_selector(".fl[data-badge=PAUSED]")
+            film.get_by_role("button", name="Play").click()
+            page.wait_for_selector(".fl[data-badge=PLAYING]")
+            watched.check(served)

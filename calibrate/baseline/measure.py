@@ -55,7 +55,7 @@ class BaselineMeasure:
         """`false_alarms_per_min`: the acceptable rate while the face rests, at most 60."""
         if not 0 < false_alarms_per_min <= 60:
             raise InputError(
-                f"--false-alarms-per-minute {false_alarms_per_min:g}: choose more than 0 and at "
+                f"--false-alarms-per-min {false_alarms_per_min:g}: choose more than 0 and at "
                 "most 60"
             )
         self._false_alarms_per_min = false_alarms_per_min

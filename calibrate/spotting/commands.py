@@ -1,7 +1,7 @@
 """Can the spotter be trusted? Scores of event tables, and the test bed.
 
     python -m calibrate spotting score clip.events.csv clip.truth.csv
-    python -m calibrate spotting evaluate --seeds 1400 1401 --out report/
+    python -m calibrate spotting evaluate --seeds 1400,1401 --out report/
     python -m calibrate spotting evaluate --over interview.mp4 --seeds 1400 --out over/
     python -m calibrate spotting evaluate --faces portraits/ --seeds 1400 --out faces/
 
@@ -43,7 +43,7 @@ from calibrate.spotting.outcomes import (
 )
 from calibrate.spotting.page import format_spotting
 from calibrate.spotting.scores import FORMAT, VERSION, score_tables
-from model.cli import Parser, exit_code, program
+from model.cli import ListAction, Parser, exit_code, program
 from model.datasets import open_dataset
 from model.datasets.flows import split_data_spec
 from model.errors import InputError
@@ -261,9 +261,22 @@ def _add_evaluate(commands: Any) -> None:
         help="the spotter on footage whose truth is known",
     )
     add = parser.add_argument
-    add("--seeds", type=int, nargs="+", default=[0, 1], help="0–999 to choose, others to report")
+    add(
+        "--seeds",
+        action=ListAction,
+        convert=int,
+        default=[0, 1],
+        help="as 1,2: 0–999 to choose, others to report",
+    )
     add("--seconds", type=float, default=120.0, help="of synthetic footage, for each seed")
-    add("--only", nargs="+", choices=groups, default=[], metavar="GROUP", help=", ".join(groups))
+    add(
+        "--only",
+        action=ListAction,
+        choices=groups,
+        default=[],
+        metavar="GROUPS",
+        help=f"with commas: {', '.join(groups)}",
+    )
     add(
         "--faces",
         type=Path,
@@ -311,7 +324,13 @@ def _add_footage(parser: argparse.ArgumentParser) -> None:
         help="a labelled recording; may be repeated",
     )
     add_face_networks(parser)
-    add("--data", nargs="+", default=[], metavar="NAME:PATH", help="data sets of long recordings")
+    add(
+        "--data",
+        action=ListAction,
+        default=[],
+        metavar="NAME:PATH",
+        help="data sets of long recordings, with commas",
+    )
     add("--cache", type=Path, default=Path("runs") / "motion", help="motion that was computed")
     add_jobs(parser, 1, "measure motion")
 

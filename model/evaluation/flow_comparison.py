@@ -2,7 +2,7 @@
 how long does it take?
 
     python -m model.evaluation.flow_comparison --out runs/flow
-    python -m model.evaluation.flow_comparison --device cuda --flows lk "lk, tensors"
+    python -m model.evaluation.flow_comparison --device cuda --flows lk,"lk, tensors"
 
 Each synthetic face is drawn twice, the second time with its skin displaced by a known field: a bump
 as wide as an action unit, or a smooth motion of the whole face. Both pictures get sensor noise and
@@ -10,7 +10,7 @@ compression. The flows of `FLOWS`, their tensor versions, and the flows of OpenC
 all run on the same pictures.
 """
 
-from model.cli import Parser, program
+from model.cli import ListAction, Parser, program
 from model.errors import demand
 
 if __name__ == "__main__":
@@ -259,8 +259,12 @@ def main() -> None:
         prog=program("model.evaluation.flow_comparison"),
         description="Measure every flow against known motion of faces.",
     )
-    parser.add_argument("--flows", nargs="+", default=[], help="(default: all, and the peers)")
-    parser.add_argument("--sizes", nargs="+", type=int, default=[128, 224], help="crop sides, px")
+    parser.add_argument(
+        "--flows", action=ListAction, default=[], help="with commas (default: all, and the peers)"
+    )
+    parser.add_argument(
+        "--sizes", action=ListAction, convert=int, default=[128, 224], help="crop sides, px"
+    )
     parser.add_argument(
         "--device", default="cpu", help="of the flows on tensors: auto, cpu, cuda or cuda:N"
     )

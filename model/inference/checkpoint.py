@@ -190,7 +190,7 @@ def checkpoint_path(name_or_path: str | Path) -> Path:
     if name_or_path in CLASSIFIERS:
         raise CheckpointError(
             f"no weights are shipped for {name_or_path!r}: train them with "
-            f"`python -m model.train {name_or_path} --out FILE` and give the file"
+            f"`fmanet train {name_or_path} --out FILE` and give the file"
         )
     path = Path(name_or_path)
     if not path.is_file():
@@ -266,7 +266,7 @@ def _trained_on(flow: Flow, classifier: str) -> str:
     ]
     if fitting:
         return f"weights trained on this one: {', '.join(fitting)}"
-    command = f"python -m model.train {classifier} --flow {flow.name} --out FILE"
+    command = f"fmanet train {classifier} --flow {flow.name} --out FILE"
     return f"train weights on this one: `{command}`"
 
 

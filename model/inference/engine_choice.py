@@ -318,5 +318,5 @@ def _without_torch(checkpoint: Path, why: str | None) -> str:
     return (
         f"{checkpoint.name} cannot be run without PyTorch ({checkpoint.stem}.onnx: {why}): "
         "pip install torch onnx onnxscript; or, where they are installed: "
-        f"python -m model.engine export {checkpoint}"
+        f"fmanet engine export {checkpoint}"
     )

@@ -9,7 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from model.cli import Parser, exit_code, program
+from model.cli import ListAction, Parser, exit_code, program
 from model.face.network_files import add_face_networks
 from realtime.export import EXPORTS, export
 from realtime.results.sentences import add_language
@@ -34,11 +34,11 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("folder", type=Path, metavar="DIR", help="the session")
     p.add_argument(
         "--to",
-        nargs="+",
+        action=ListAction,
         required=True,
         choices=tuple(EXPORTS),
-        metavar="NAME",
-        help=f"one or more of {', '.join(EXPORTS)}; elan includes the sound, if there is any",
+        metavar="NAMES",
+        help=f"with commas: {', '.join(EXPORTS)}; elan includes the sound, if there is any",
     )
     p.add_argument("--coder", metavar="CODE", help="apply the edits of this coder")
     add_language(p)

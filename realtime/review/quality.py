@@ -16,7 +16,9 @@ class Quality:
     """The quality of a session, by its ledger and its motion table."""
 
     seconds: float
-    """Length from the first recorded frame to the last."""
+    """Length from 0 s of the video to the last recorded frame."""
+    unobserved_s: float
+    """How much of it was deleted since, or paused: it does not count in rates."""
     recorded: int
     losses: Mapping[str, int]
     """Number of frames missing from the video, by cause; redacted ones count."""
@@ -64,6 +66,7 @@ def measure_quality(session: Session, motion: MotionLanes, sound: SessionSound |
     steps_ms = 1e3 * np.diff(times_s)
     return Quality(
         seconds=session.seconds,
+        unobserved_s=sum(end_s - start_s for start_s, end_s in session.unobserved()),
         recorded=len(recorded),
         losses=dict(lost),
         interval_ms=session.interval_ms,

@@ -17,7 +17,7 @@ def make_study_report(
         sessions=[session.facts for session in sessions],
         left_out=left_out,
         people=len({session.participant for session in sessions}),
-        minutes=sum(session.facts["seconds"] for session in sessions) / 60,
+        minutes=sum(session.facts["observed"] for session in sessions) / 60,
         expressions=sum(len(session.rows) for session in sessions),
         rates=measure_study_rates(sessions),
         fewest=FEWEST_PEOPLE,

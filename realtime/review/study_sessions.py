@@ -31,7 +31,7 @@ from realtime.sessions.export_rows import (
     name_session,
 )
 from realtime.sessions.folder import DOCUMENT
-from realtime.sessions.reader import Session, measure_intervals_ms, open_session
+from realtime.sessions.reader import Session, check_deleted, measure_intervals_ms, open_session
 
 RECORD = ".analysis.json"
 """How the name of an analysis' record ends."""
@@ -41,6 +41,7 @@ SESSION_COLUMNS: dict[str, str] = {
     "session": "name of the session, or of the analysed recording",
     "coder": "code of the coder whose edits are applied; empty: nobody",
     "seconds": "length, s",
+    "observed": "length without what was deleted since or paused, s: that of the rates",
     "frames": "number of frames in the video",
     "lost": "number of frames missing from the video",
     "fps": "frames per second: one over the median interval of consecutive frames",
@@ -98,6 +99,7 @@ def read_study_session(path: Path, coder: str | None) -> StudySession:
     `InputError` if it is unfinished or damaged, or if the coder has not reviewed it."""
     if path.is_dir():
         session = open_session(path)
+        check_deleted(session)
         return _of_session(session if coder is None else apply_edits(session, coder))
     if coder is not None:
         raise InputError(f"coder {coder} has not reviewed it: it is an analysis, not a session")
@@ -114,6 +116,7 @@ def _of_session(session: Session) -> StudySession:
         "session": name_session(session),
         "coder": session.coder,
         "seconds": quality.seconds,
+        "observed": quality.seconds - quality.unobserved_s,
         "frames": quality.recorded,
         "lost": sum(quality.losses.values()),
         "fps": None if math.isnan(quality.fps) else quality.fps,
@@ -147,6 +150,7 @@ def read_analysis(record: Path, *, broken: bool = False) -> StudySession:
         "session": name,
         "coder": "",
         "seconds": seconds,
+        "observed": seconds,
         "frames": frames,
         "lost": lost,
         **_measure_motion(table),

@@ -16,14 +16,17 @@ from model.face.choice import LARGEST
 from model.records import Event
 from realtime.results.event_lines import latest_states, parse_event
 from realtime.results.sentences import Language
+from realtime.results.snapshot import PAUSED
 from realtime.sessions.clock_anchors import SOURCE_TIME, ClockOffset, find_clock_offsets
 from realtime.sessions.folder import SessionFolder
-from realtime.sessions.ledger import LedgerLine, merge_lines, parse_line
+from realtime.sessions.ledger import REDACTED, LedgerLine, merge_lines, parse_line
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.markers import Marker, parse_marker
 
 UNFINISHED = ("recording", "torn")
 """States of a session that is being recorded, was cut off, or could not be written to its end."""
+UNOBSERVED = (REDACTED, PAUSED)
+"""Causes of gaps in which nothing was observed, on purpose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +83,10 @@ class Session:
 
     @property
     def seconds(self) -> float:
-        """Length from the first recorded frame to the last."""
+        """Length from 0 s of the video to the last recorded frame, also if its beginning was
+        deleted since: s."""
         times = [f.time_s for f in self.frames if f.fate == "recorded" and f.time_s is not None]
-        return max(times) - min(times) if times else 0.0
+        return max(times) - self.zero_s if times else 0.0
 
     @property
     def interval_ms(self) -> tuple[float, float, float]:
@@ -119,6 +123,20 @@ class Session:
             before_s, why = frame.time_s, ""
         return found
 
+    def unobserved(self) -> list[tuple[float, float]]:
+        """Return the gaps of the video in which nothing was observed, because it was deleted since
+        or the recording was paused: s of the video."""
+        found = []
+        before_s, missed = self.zero_s, False
+        for frame in self.frames:
+            if frame.fate != "recorded" or frame.time_s is None:
+                missed |= frame.cause in UNOBSERVED
+                continue
+            if missed:
+                found.append((before_s - self.zero_s, frame.time_s - self.zero_s))
+            before_s, missed = frame.time_s, False
+        return found
+
     def utc(self, time_s: float) -> datetime | None:
         """Return a time of the source as UTC; None if unknown."""
         anchors = self.document.get("anchors", [])
@@ -140,6 +158,17 @@ def measure_intervals_ms(indices: ArrayLike, times_s: ArrayLike) -> tuple[float,
         return math.nan, math.nan, math.nan
     median, low, high = np.percentile(following, [50, 5, 95])
     return float(median), float(low), float(high)
+
+
+def check_deleted(session: Session) -> None:
+    """Raise `InputError` if something that was to be deleted is still in `session`: nothing may
+    leave it before."""
+    if session.deletion_interrupted:
+        path = session.folder.path
+        raise InputError(
+            f"a deletion in {path} was interrupted: first finish it, with Recover on the page or "
+            f"fmanet session recover {path}"
+        )
 
 
 def open_session(path: Path) -> Session:

@@ -1,5 +1,6 @@
 """A recorded session as a source: its frames with the numbers and times that they had live."""
 
+import math
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +13,13 @@ from model.records import Frame
 from realtime.sessions.ledger import LedgerLine
 from realtime.sessions.reader import Session, open_session
 from realtime.sources import SourceInfo, SourceOptions
-from realtime.sources.frame_source import FrameSource
+from realtime.sources.frame_source import FrameSource, Gate
 from realtime.sources.video_decoding import (
     LIMITS,
     VideoPacket,
     choose_video_stream,
     decode_recorded,
+    seek,
 )
 
 UNLISTED = "not in the ledger"
@@ -45,9 +47,12 @@ class SessionSource(FrameSource):
         }
         if not self._records:
             raise SourceError(f"{spec}: no frame was recorded in this session")
+        zero_s = self._session.zero_s
+        self._start_s = zero_s + options.start_s if options.start_s else -math.inf
+        self._gate = Gate(options.rotate, self._start_s)
         document = self._session.document
         camera, seconds = document["camera"], self._session.seconds
-        fps = (len(self._records) - 1) / seconds if seconds else None
+        fps = self._session.fps
         self._info = SourceInfo(
             spec=spec,
             kind="session",
@@ -58,9 +63,10 @@ class SessionSource(FrameSource):
             width=camera["width"],
             height=camera["height"],
             fps_asked=None,
-            fps_nominal=fps,
+            fps_nominal=None if math.isnan(fps) else fps,
             lossless=bool(document["video"]["lossless"] and camera["lossless"]),
             duration_s=seconds,
+            zero_s=zero_s,
         )
 
     @property
@@ -70,7 +76,18 @@ class SessionSource(FrameSource):
 
     def _run(self) -> Generator[Frame | None, None, None]:
         lost = 0
+        # The first picture to be played: its part, and its time in that part, ms.
+        begin_part, begin_ms = next(
+            (
+                place
+                for place, (_, record) in self._records.items()
+                if record.time_s is not None and record.time_s >= self._start_s
+            ),
+            (None, None),
+        )
         for part in self._session.folder.parts():
+            if begin_part is not None and part < begin_part:
+                continue
             path = self._session.folder.video(part)
             try:
                 container = av.open(str(path))
@@ -83,6 +100,8 @@ class SessionSource(FrameSource):
                 stream = choose_video_stream(container, str(path))
                 # A picture that the decoder repaired is not what the camera saw: better none.
                 stream.codec_context.options = LIMITS | {"err_detect": "explode"}
+                if self._start_s > -math.inf and part == begin_part:
+                    seek(container, stream, (begin_ms or 0) / 1000)
                 for picture, image in decode_recorded(
                     container, stream, self._gate, self._session.rotate
                 ):

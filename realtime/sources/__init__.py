@@ -32,6 +32,9 @@ loaded by name: a source may live in a room above this one, as `session` does.""
 ASKED_RATE = ("auto", "camera", "folder", "demo", "browser", "loop")
 """Kinds that can be asked for a rate, or need one stated."""
 
+SEEKABLE = ("file", "folder", "session")
+"""Kinds of recordings that can be played from any moment on."""
+
 CHOICES = (
     "auto, a camera (0, 1, /dev/video0), a video file, a folder of images with --fps, a recorded "
     "session's folder, an rtsp:// or http:// address, demo, browser, or loop:SOURCE (a piece of it "
@@ -77,6 +80,8 @@ class SourceOptions:
     rotate: int = 0
     """Degrees, one of `ROTATIONS`, by which every picture is turned clockwise: for a camera mounted
     on its side or upside down."""
+    start_s: float = 0.0
+    """Where a recording begins to play, s from its beginning: `SEEKABLE` sources alone."""
     packed: bool = False
     """Return each picture's original JPEG too (`Frame.packed`), if the source's `info` says that it
     has them. Cameras do so in any case."""
@@ -107,6 +112,8 @@ class SourceInfo:
     """False if pictures went through lossy compression on their way into this program."""
     duration_s: float | None = None
     """As the file or the options say, not measured; None if unknown or endless."""
+    zero_s: float = 0.0
+    """Its time at its beginning. A session has the times of its camera."""
     jpeg: bool = False
     """Whether its pictures come as JPEGs that it can hand over."""
     notes: tuple[str, ...] = ()

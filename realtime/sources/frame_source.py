@@ -35,9 +35,11 @@ RETRY_S = (0.25, 0.5, 1.0, 2.0)
 class Gate:
     """Passes frames on and counts them. One thread passes frames; any thread may read `status`."""
 
-    def __init__(self, rotate: int = 0) -> None:
-        """`rotate`: see `SourceOptions`."""
+    def __init__(self, rotate: int = 0, start_s: float = -math.inf) -> None:
+        """`rotate`: see `SourceOptions`. Pictures from before `start_s`, in time of the source, are
+        left out, and do not count."""
         self._rotate = rotate
+        self._start_s = start_s
         self._lock = threading.Lock()
         self._state: SourceState = "open"
         self._message = ""
@@ -55,8 +57,8 @@ class Gate:
         received_s: float = 0.0,
         packed: bytes | None = None,
     ) -> Frame | None:
-        """Return the next frame; if its time does not increase, count it as unusable and return
-        None.
+        """Return the next frame; None if it comes before the start. If its time does not increase,
+        count it as unusable and return None.
 
         `image`: (H, W, 3) uint8 RGB; the gate owns it and makes it read-only. `packed`: see
         `Frame`. A time that stands still leaves no hole, so the index goes on. A time that runs
@@ -64,6 +66,8 @@ class Gate:
         """
         if time_s is None or not math.isfinite(time_s):
             self.refuse(NO_TIME)
+            return None
+        if time_s < self._start_s:
             return None
         if time_s < self._last_s:
             self.refuse(RUNS_BACK)
@@ -85,15 +89,18 @@ class Gate:
 
     def refuse(self, cause: str, n: int = 1) -> None:
         """Count `n` frames that arrived but could not be used: the index jumps over them."""
-        with self._lock:
-            self._unusable[cause] += n
-            self._index += n
+        self._count(self._unusable, cause, n)
 
     def drop(self, cause: str, n: int = 1) -> None:
         """Count `n` frames that did not arrive or were discarded to keep up: the index jumps over
         them."""
+        self._count(self._dropped, cause, n)
+
+    def _count(self, counter: Counter[str], cause: str, n: int) -> None:
         with self._lock:
-            self._dropped[cause] += n
+            if not self._frames and self._start_s > -math.inf:
+                return  # before the start: what a decoder lacks there is needed for nothing
+            counter[cause] += n
             self._index += n
 
     def set_state(self, state: SourceState, message: str = "") -> None:
@@ -125,10 +132,10 @@ class FrameSource(ABC):
 
     _info: SourceInfo
 
-    def __init__(self, rotate: int = 0) -> None:
-        """`rotate`: see `SourceOptions`."""
+    def __init__(self, rotate: int = 0, start_s: float = -math.inf) -> None:
+        """`rotate`, `start_s`: see `Gate`."""
         self._rotate = rotate
-        self._gate = Gate(rotate)
+        self._gate = Gate(rotate, start_s)
         self._stop = threading.Event()
         # A generator, so nothing runs before the first frame is requested.
         self._frames = self._deliver()

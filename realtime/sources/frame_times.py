@@ -84,6 +84,10 @@ class FrameTimes:
         time_s = picture_s(picture)
         return None if time_s is None else (time_s - self._zero_s) * self._factor
 
+    def stored_s(self, time_s: float) -> float:
+        """Return the time that the file has for a picture taken at `time_s`."""
+        return time_s / self._factor + self._zero_s
+
     def _rescaled(
         self,
         container: InputContainer,

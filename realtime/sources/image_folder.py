@@ -34,7 +34,7 @@ class ImageFolder(FrameSource):
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
         """Raises `SourceError` without a rate, and if no image in the folder can be read."""
-        super().__init__(options.rotate)
+        super().__init__(options.rotate, options.start_s or -math.inf)
         folder = Path(spec)
         if not folder.is_dir():
             raise SourceError(f"{spec}: no such folder")
@@ -53,7 +53,11 @@ class ImageFolder(FrameSource):
         places = place_images([path.stem for path in paths])
         missing = places[-1] + 1 - len(places)
         low = LowBits()
-        pictures = ((place, _read(path, low)) for place, path in zip(places, paths, strict=True))
+        self._begin = math.ceil(options.start_s * self._fps - 1e-6)
+        listed = zip(places, paths, strict=True)
+        # The first image says what the others are like; those before the start are not read.
+        wanted = ((p, path) for n, (p, path) in enumerate(listed) if p >= self._begin or not n)
+        pictures = ((place, _read(path, low)) for place, path in wanted)
         first = next(((place, image) for place, image in pictures if image is not None), None)
         if first is None:
             raise SourceError(f"{spec}: none of its {len(paths)} images can be read")
@@ -82,8 +86,10 @@ class ImageFolder(FrameSource):
         )
 
     def _run(self) -> Generator[Frame | None, None, None]:
-        after = 0
+        after = self._begin
         for place, image in self._pictures:
+            if place < self._begin:
+                continue
             unreadable = sum(after <= empty < place for empty in self._unreadable)
             if unreadable:
                 self._gate.refuse(UNREADABLE_IMAGE, unreadable)

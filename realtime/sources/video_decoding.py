@@ -4,6 +4,7 @@ Pictures of any kind (grey, 10 bits, odd or changing sizes) become RGB, see
 `realtime.sources.pixel_conversion`.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from typing import TypeAlias
@@ -107,6 +108,18 @@ def decode(
             else:
                 yield from pixels.convert(frame)
     yield from pixels.convert(None)
+
+
+def seek(container: InputContainer, stream: VideoStream, time_s: float) -> bool:
+    """Go to the last key frame before `time_s` of the file, or return False if the file cannot be
+    searched; it then goes on where it is. The pictures after that come from a new `decode`."""
+    if not stream.time_base:
+        return False
+    try:
+        container.seek(math.floor(time_s / stream.time_base), stream=stream)
+    except av.error.FFmpegError:
+        return False
+    return True
 
 
 def _packets(container: InputContainer, stream: VideoStream, gate: Gate) -> Iterator[VideoPacket]:

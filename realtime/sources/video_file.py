@@ -4,6 +4,7 @@ Times are the file's own (`realtime.sources.frame_times`). A frame whose time do
 refused and counted, because an invented time would shift every later onset.
 """
 
+import math
 import os
 from collections.abc import Generator, Iterator
 from itertools import chain
@@ -14,7 +15,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from model.errors import SourceError
-from model.records import Frame
+from model.records import Frame, ImageU8
 from realtime.sources import SourceInfo, SourceOptions
 from realtime.sources.frame_source import FrameSource
 from realtime.sources.frame_times import FrameTimes
@@ -27,6 +28,7 @@ from realtime.sources.video_decoding import (
     choose_video_stream,
     decode,
     list_videos,
+    seek,
 )
 
 INCOMPLETE_S = 0.5
@@ -41,7 +43,8 @@ class RecordedSource(FrameSource):
     ) -> None:
         """Read up to the first picture, so that a file without one is reported at once; raises
         `SourceError`. `container` is closed with this source, and also if this fails."""
-        super().__init__(options.rotate)
+        start_s = options.start_s
+        super().__init__(options.rotate, start_s or -math.inf)
         self._container = container
         try:
             stream = choose_video_stream(container, spec)
@@ -67,7 +70,10 @@ class RecordedSource(FrameSource):
         except SourceError:
             container.close()
             raise
-        self._pictures = chain([first], pictures)
+        self._pictures: Iterator[tuple[av.VideoFrame, ImageU8]] = chain([first], pictures)
+        if start_s > 0 and seek(container, stream, self._times.stored_s(start_s)):
+            self._pictures = decode(container, stream, self._gate, RgbConverter(stream, "each"))
+        self._begins_late = start_s > 0
         height, width = first[1].shape[:2]
         fps, end_s = self._times.fps, self._times.end_s
         codec = stream.codec_context.name
@@ -106,12 +112,12 @@ class RecordedSource(FrameSource):
                     note = f"size changed to {size[1]}×{size[0]} at {time_s:.2f} s"
                     self._gate.set_state("open", note)
             yield frame
-        if not yielded:
+        if not yielded and not self._begins_late:
             raise SourceError(
                 f"{self._info.spec}: its pictures have no times; put them into a container that "
                 "has (ffmpeg -r RATE -i FILE -c copy clip.mp4)"
             )
-        if end_s and time_s < end_s - INCOMPLETE_S:
+        if yielded and end_s and time_s < end_s - INCOMPLETE_S:
             note = f"ended at {time_s:.1f} s of {end_s:.1f} s: the file is incomplete"
         self._gate.set_state("ended", note)
 

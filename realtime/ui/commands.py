@@ -50,5 +50,7 @@ def _carry_out(session: LiveSession, who: str, message: ViewerMessage) -> None:
         case "switch":
             check_source(message.source, session.config)
             session.switch(message.source)
+        case "seek" if message.to_s is not None:
+            session.seek(message.to_s)
         case "rotate" if message.rotate is not None:
             session.switch(session.config.source, rotate=message.rotate)

@@ -24,7 +24,7 @@ from realtime.results.replay import (
     magnify,
     open_replay,
 )
-from realtime.results.replay_film import encode_replay
+from realtime.results.replay_film import encode_gif, encode_replay
 from realtime.stream.packed_frame import encode_jpeg
 from realtime.ui.access import get_person
 from realtime.ui.failures import error_as_404, error_as_answer
@@ -44,7 +44,12 @@ Most = Annotated[int, Query(ge=8, le=MAX_FRAMES)]
 
 Moment = Literal["onset", "apex", "offset"]
 Phase = Literal["onset_apex", "apex_offset"]
+Film = Literal["mp4", "gif"]
 T = TypeVar("T")
+_FILMS: dict[Film, tuple[Callable[[Replay, float], bytes], str]] = {
+    "mp4": (encode_replay, "video/mp4"),
+    "gif": (encode_gif, "image/gif"),
+}
 _MOMENTS: tuple[Moment, ...] = ("onset", "apex", "offset")
 
 
@@ -131,8 +136,8 @@ def build_picture_routes(session: LiveSession) -> APIRouter:
 
         return await wait_turn(request, picture)
 
-    @router.get("/events/{run}/{number}/replay.mp4")
-    async def film(request: Request, run: int, number: int) -> Response:
+    @router.get("/events/{run}/{number}/replay.{form}")
+    async def film(request: Request, run: int, number: int, form: Film) -> Response:
         if not get_person(request).may_control:
             raise HTTPException(403, "this password only lets you look, not save")
 
@@ -142,9 +147,10 @@ def build_picture_routes(session: LiveSession) -> APIRouter:
             replay = open_event_replay(run, event)
             named = None if session.hides_labels else event.prediction
             label = "expression" if named is None else named.label
-            name = f"{label}-{event.window.apex.time_s:.2f}s.mp4"
+            name = f"{label}-{event.window.apex.time_s:.2f}s.{form}"
             saved = {"Content-Disposition": f'attachment; filename="{name}"'}
-            return _answer(encode_replay(replay, SAVED_FACTOR), "video/mp4", saved)
+            encode, media_type = _FILMS[form]
+            return _answer(encode(replay, SAVED_FACTOR), media_type, saved)
 
         return await wait_turn(request, clip)
 

@@ -27,7 +27,7 @@ from realtime.results.sentences import describe_in_all
 from realtime.results.snapshot import Snapshot
 from realtime.review.motion_lanes import LANES, find_lane
 from realtime.sessions.ledger import describe_cause
-from realtime.sources import SourceInfo, hide_password
+from realtime.sources import SEEKABLE, SourceInfo, hide_password
 from realtime.sources.picture_decoding import add_huffman_tables
 from realtime.spotting.motion import FLAGS, REGIONS
 from realtime.stream.clock import monotonic_s
@@ -59,11 +59,13 @@ class ViewerMessage(BaseModel):
     """When it was painted, on this program's monotonic clock; None if a newer one was instead."""
     ping: FiniteFloat | None = None
     """Time on the page's clock, which the answer repeats."""
-    do: Literal["start", "pause", "stop", "switch", "rotate"] | None = None
+    do: Literal["start", "pause", "stop", "switch", "rotate", "seek"] | None = None
     source: str = ""
     """Of `switch`."""
     rotate: int | None = None
     """Of `rotate`: degrees clockwise."""
+    to_s: FiniteFloat | None = None
+    """Of `seek`: s from the beginning of the recording."""
     sure: bool = False
     """The person has confirmed the command."""
 
@@ -172,6 +174,7 @@ def make_status(
         **{name: getattr(snapshot, name) for name in _STATUS},
         "badge": badge,
         "kind": "" if info is None else info.kind,
+        "length_s": None if info is None or info.kind not in SEEKABLE else info.duration_s,
         "chip": "" if info is None else name_source(info, config.source),
         "spec": hide_password(config.source),
         "trained": worth.trained,

@@ -308,11 +308,11 @@ class Viewer:
         return self._tally.count(self._session.results.events(), self._last.frame.stamp.time_s)
 
     def _zero_s(self, snapshot: Snapshot) -> float | None:
-        """Return the source's time at which the page's clock shows 0:00: 0 for a file or the demo,
-        the first frame's for a camera. None before the first frame."""
+        """Return the source's time at which the page's clock shows 0:00: the beginning of a file or
+        the demo, the first frame's for a camera. None before the first frame."""
         source, ring = self._session.source, self._session.ring
         if source is not None and source.info.clock in ("file", "synthetic"):
-            return 0.0
+            return source.info.zero_s
         latest = None if ring is None else ring.latest()
         return None if latest is None else latest.stamp.time_s - snapshot.seconds
 

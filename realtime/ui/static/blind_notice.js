@@ -2,6 +2,7 @@
 
 const END =
   "Show CODER what the program found? Edits from then on do not count as blind, and those before can no longer be undone.";
+const LOOK = "Show what the program found? Whoever codes this session in this browser afterwards does not count as blind.";
 
 export class BlindNotice {
   #ref;
@@ -12,7 +13,7 @@ export class BlindNotice {
   constructor(ref, coding, look) {
     [this.#ref, this.#coding] = [ref, coding];
     ref("done").addEventListener("click", () => {
-      if (!coding.coder) look();
+      if (!coding.coder) confirm(LOOK) && look();
       else if (confirm(END.replace("CODER", coding.coder))) coding.step("done");
     });
   }

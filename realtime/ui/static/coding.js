@@ -2,6 +2,7 @@
 // it changes the expression as that edit left it.
 
 const LATER_MS = 400; // a note is stored after a pause in typing
+const LOOKED = "fmanet-looked"; // sessions of which this browser has shown what the program found
 const EMPTY = { expressions: [], blind: null, can_undo: false, can_redo: false };
 
 export class Coding {
@@ -14,7 +15,7 @@ export class Coding {
   #ask;
   #show;
   #session = "";
-  #looked = new Set(); // sessions of which this page has shown what the program found
+  #recording = ""; // the session and when it began: a name may be used again
   #last = Promise.resolve();
   #note = null;
   #typing = 0;
@@ -25,15 +26,17 @@ export class Coding {
     this.#show = show;
   }
 
-  /** Load the edits of `coder` in `session`. Without a code one can only look; a coder who looked
-   * first has seen what the program found, so this ends blind coding. */
-  open(session, coder, look = false) {
+  /** Load the edits of `coder` in `session`. Without a code one can only look; who codes after that in
+   * this browser has seen what the program found, so the session keeps that this coder's blind coding
+   * has ended. */
+  open(session, startedUtc, coder, look = false) {
     this.#take(EMPTY); // those of another session must not be edited
     return this.#then(async () => {
       [this.#session, this.coder, this.look] = [session, coder, look];
+      this.#recording = `${session} ${startedUtc}`;
       let found = await this.#ask(`${session}/coding?${this.who}`);
-      if (look && found) this.#looked.add(session);
-      if (coder && found?.blind && this.#looked.has(session)) found = await this.#ask(`${session}/done`, { coder });
+      if (look && found) localStorage.setItem(LOOKED, JSON.stringify([...new Set([...looked(), this.#recording])]));
+      if (coder && found?.blind && looked().includes(this.#recording)) found = await this.#ask(`${session}/done`, { coder });
       this.#take(found ?? EMPTY);
     });
   }
@@ -109,4 +112,8 @@ export class Coding {
     Object.assign(this, { expressions, blind, canUndo: can_undo, canRedo: can_redo });
     this.#show();
   }
+}
+
+function looked() {
+  return JSON.parse(localStorage.getItem(LOOKED) ?? "[]");
 }

@@ -4,8 +4,8 @@ import { bars, name, unitName, units } from "./events.js";
 import { clockTime, inWords, labelColour, make, ms, title } from "./colours.js";
 import { Replay } from "./replay.js";
 
-/** Show `children` under a header with `heading`, whose first element names the dialog, and a button
- * that closes it. */
+/** Show `children` under a header with `heading`, whose first element names the dialog and has the
+ * focus at first, and a button that closes it. */
 export function showDialog(dialog, attributes, heading, children) {
   const close = make("button", { type: "button", class: "fl-close", "aria-label": "Close" }, "×");
   close.addEventListener("click", () => {
@@ -15,6 +15,8 @@ export function showDialog(dialog, attributes, heading, children) {
   dialog.replaceChildren(make("div", attributes, make("header", {}, ...heading, close), ...children));
   dialog.setAttribute("aria-label", heading[0].textContent);
   if (!dialog.open) dialog.showModal();
+  heading[0].tabIndex = -1;
+  heading[0].focus();
 }
 
 export class EventDialog {
@@ -61,7 +63,7 @@ export class EventDialog {
         make("h2", {}, `${name(event)}${event.state === "early" ? "?" : ""}`),
         make("p", {}, summary(event, startS)),
         make("p", {}, inWords(event.sentences)),
-        this.maySave && event.state === "confirmed" && event.pictures ? saveLink(base) : "",
+        ...(this.maySave && event.state === "confirmed" && event.pictures ? saveLinks(base) : []),
       ],
       [
         this.#replay.element,
@@ -85,9 +87,11 @@ export class EventDialog {
   }
 }
 
-function saveLink(base) {
-  const href = new URL("replay.mp4", base).href;
-  return make("a", { class: "fl-save", href, download: "" }, "Save as MP4");
+function saveLinks(base) {
+  return ["MP4", "GIF"].map((form) => {
+    const href = new URL(`replay.${form.toLowerCase()}`, base).href;
+    return make("a", { class: "fl-save", href, download: "" }, `Save as ${form}`);
+  });
 }
 
 function summary(event, startS) {

@@ -18,6 +18,7 @@ const KEYS = [
   ["?", "this help"],
   ["Esc", "skip a replay, end the tour"],
 ];
+const TOURED = "fmanet-toured"; // where a browser keeps that its tour has ended
 const STEPS = [
   ["[data-ref=choice]", "The source: a camera, a film of yours, or the demo face, which needs no camera."],
   ["[data-ref=picture]", "The face. Circles are the regions that are measured; colour shows where it moves more than its threshold."],
@@ -73,7 +74,15 @@ export class Help {
     ]);
   }
 
-  #go(step) {
+  /** Begin the tour, the first time that this browser shows the page. A browser that a program drives
+   * takes none. */
+  welcome() {
+    if (navigator.webdriver || localStorage.getItem(TOURED) || !this.#tip.hidden || this.#dialog.open) return;
+    this.#go(0, document.activeElement === document.body);
+  }
+
+  /** `focus`: on the button that goes on. */
+  #go(step, focus = true) {
     this.#step = step;
     if (step >= STEPS.length) {
       this.#end();
@@ -85,17 +94,19 @@ export class Help {
       return made;
     };
     const last = step === STEPS.length - 1;
+    const first = step === 0 && !localStorage.getItem(TOURED);
     const next = button(last ? "Done" : "Next", step + 1);
     this.#tip.replaceChildren(
+      ...(first ? [make("p", {}, make("b", {}, "New here? A minute shows what is what."))] : []),
       make("p", {}, STEPS[step][1]),
       make("span", {}, `${step + 1} of ${STEPS.length}`),
       ...(step ? [button("Back", step - 1)] : []),
-      ...(last ? [] : [button("End", STEPS.length)]),
+      ...(last ? [] : [button(first ? "Skip" : "End", STEPS.length)]),
       next,
     );
     this.#tip.hidden = false;
     this.#place();
-    next.focus({ preventScroll: true });
+    if (focus) next.focus({ preventScroll: true });
   }
 
   #place() {
@@ -114,6 +125,7 @@ export class Help {
 
   #end() {
     this.#tip.hidden = true;
+    localStorage.setItem(TOURED, "yes");
     for (const old of this.#root.querySelectorAll(".fl-toured")) old.classList.remove("fl-toured");
   }
 }

@@ -10,6 +10,7 @@ import { Help } from "./help.js";
 import { Highlight } from "./highlight.js";
 import { Intro } from "./intro.js";
 import { Plot } from "./plot.js";
+import { SeekBar } from "./seek_bar.js";
 import { ViewSocket } from "./socket.js";
 import { SourceChoice } from "./source.js";
 import { Stage } from "./stage.js";
@@ -27,7 +28,7 @@ export function mount(root) {
   const intro = new Intro(ref);
   const dialog = new EventDialog(ref("dialog"));
   const list = new EventList(ref, (event) => dialog.open(event, state.run, state.startS));
-  const state = { run: null, startS: 0, nowS: 0, kind: "" };
+  const state = { run: null, startS: 0, nowS: 0, begun: false, kind: "" };
   const highlight = new Highlight(ref("highlight"), () => stage.shows("replay") && !ref("dialog").open);
   const game = new Game(ref("game"), ref("play-game"));
   let notice = 0;
@@ -45,8 +46,11 @@ export function mount(root) {
       // One animation frame paints picture, overlay and plot: they show the same moment.
       plot.push(frame.header);
       game.frame(frame.header);
-      state.nowS = frame.header.time_s;
-      return stage.paint(frame, () => plot.draw());
+      [state.nowS, state.begun] = [frame.header.time_s, true];
+      return stage.paint(frame, () => plot.draw()).then((painted) => {
+        if (painted) help.welcome();
+        return painted;
+      });
     },
     hello(message) {
       ref("controls").hidden = !message.may_control;
@@ -60,13 +64,14 @@ export function mount(root) {
     },
     status(message) {
       if (message.run !== state.run) {
-        state.run = message.run;
+        [state.run, state.begun] = [message.run, false];
         list.clear();
         plot.clear();
         stage.clear();
         dialog.close();
         highlight.clear();
         game.clear();
+        seekBar.release();
         say("");
       }
       state.startS = message.start_s;
@@ -81,6 +86,8 @@ export function mount(root) {
       ref("tally").textContent = tallyWords(message.tally);
       intro.status(message);
       source.status(message);
+      const nowS = state.begun ? state.nowS - state.startS : null;
+      seekBar.status(message, nowS, !ref("controls").hidden);
       // While a run makes room for the next, the camera stays on.
       if (message.badge !== "STARTING") {
         const browser = message.kind === "browser" && message.badge !== "STOPPED";
@@ -104,6 +111,7 @@ export function mount(root) {
     error(message) {
       say(message.message);
       source.failed();
+      seekBar.release();
     },
     confirm(message) {
       if (window.confirm(message.question)) socket.send({ do: message.do, sure: true });
@@ -111,6 +119,7 @@ export function mount(root) {
     closed: () => status.lost(),
   });
   const source = new SourceChoice(ref, (command) => socket.send(command), say);
+  const seekBar = new SeekBar(ref, (command) => socket.send(command));
   const camera = new Camera(
     new URL("../camera", import.meta.url),
     ref("share"),
@@ -128,7 +137,7 @@ export function mount(root) {
   wireTheme(ref("theme"));
   ref("wide").addEventListener("click", () => toggleWide(root));
   const press = (name) => () => root.querySelector(name).click();
-  new Help(root, ref("help-dialog"), ref("help"), {
+  const help = new Help(root, ref("help-dialog"), ref("help"), {
     " ": () => root.querySelector("[data-do=pause]:enabled, [data-do=start]:enabled")?.click(),
     f: () => toggleWide(root),
     m: press("[data-chip=mirror]"),

@@ -113,8 +113,10 @@ function place(input) {
   return `${row.parentElement.dataset.rows}.${[...row.parentElement.children].indexOf(row)}.${input.dataset.field}`;
 }
 
-/** Show at `input` what is wrong; empty: nothing is. */
-function tell(input, words) {
+/** Show at `input`, in the `small` of its label, what is wrong; empty: nothing is. */
+export function tell(input, words) {
+  const line = input.closest("label").querySelector("small");
+  if (line.textContent === words && line.hidden === !words) return; // a screen reader would read it again
   input.setAttribute("aria-invalid", String(Boolean(words)));
-  Object.assign(input.nextElementSibling, { textContent: words, hidden: !words });
+  Object.assign(line, { textContent: words, hidden: !words });
 }

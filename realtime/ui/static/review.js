@@ -57,9 +57,9 @@ class Review {
     this.#ref("coder").addEventListener("change", ({ target }) => {
       localStorage.setItem(CODER, target.value.trim());
       this.#tell(""); // the downloads of another coder
-      if (this.#facts) this.#coding.open(this.#address, this.#coder);
+      if (this.#facts) this.#openCoding(this.#coder);
     });
-    this.#blind = new BlindNotice((name) => this.#ref(name), this.#coding, () => this.#coding.open(this.#address, "", true));
+    this.#blind = new BlindNotice((name) => this.#ref(name), this.#coding, () => this.#openCoding("", true));
     for (const step of ["undo", "redo"]) this.#ref(step).addEventListener("click", () => this.#step(step));
     this.#ref("coder").addEventListener("input", () => this.#enableNote());
     this.#ref("recover").addEventListener("click", ({ target }) => this.#recover(target.value));
@@ -184,11 +184,15 @@ class Review {
     this.#panel.open(facts);
     [this.#selected, this.#who] = [null, ""];
     Object.assign(this.#root.dataset, { open: name, sound: facts.sound ? "yes" : "no" });
-    await this.#coding.open(this.#address, this.#coder);
+    await this.#openCoding(this.#coder);
     if (turn !== this.#turn) return;
     this.#player.go(0);
     this.#offerRecovery(name, facts.deletion_interrupted);
     if (facts.deletion_interrupted) this.#warn(`A deletion in ${name} was interrupted: press Recover to finish it.`);
+  }
+
+  #openCoding(coder, look) {
+    return this.#coding.open(this.#address, this.#facts.started_utc, coder, look);
   }
 
   #offerRecovery(name, needed) {

@@ -4,7 +4,6 @@
 import { request } from "./tab.js";
 
 const UPLOAD = new URL("../upload", import.meta.url);
-const ENDING = ["file", "folder", "session"]; // kinds of source that can be played again
 const CAMERAS = new URL("../cameras.json", import.meta.url);
 
 export class SourceChoice {
@@ -13,7 +12,6 @@ export class SourceChoice {
   #say;
   #spec = null; // of the source that runs
   #chip = "";
-  #ended = false;
 
   /** `ref(name)`: the elements of live.html; `send(command)` to the server; `say(words)` to the
    * person. */
@@ -33,11 +31,6 @@ export class SourceChoice {
       submitted.preventDefault();
       if (address.value.trim()) send({ do: "switch", source: address.value.trim() });
     });
-    const repeat = ref("repeat");
-    repeat.addEventListener("click", () => {
-      repeat.setAttribute("aria-pressed", String(repeat.ariaPressed !== "true"));
-      this.#repeatIfEnded();
-    });
     this.#takeDrops(ref("picture"));
   }
 
@@ -56,21 +49,12 @@ export class SourceChoice {
     this.#show();
   }
 
-  status({ spec, chip, rotate, kind, state }) {
+  status({ spec, chip, rotate }) {
     this.#ref("rotate").value = rotate;
-    this.#ref("repeat").hidden = this.#ref("controls").hidden || !ENDING.includes(kind);
-    this.#ended = state === "ended";
-    this.#repeatIfEnded();
     if (spec === this.#spec && chip === this.#chip) return;
     [this.#spec, this.#chip] = [spec, chip];
     this.#ref("address").hidden = true;
     this.#show();
-  }
-
-  #repeatIfEnded() {
-    const repeat = this.#ref("repeat");
-    if (this.#ended && !repeat.hidden && repeat.ariaPressed === "true") this.#send({ do: "start" });
-    this.#ended = false; // asked once
   }
 
   /** What was asked for did not open: show again what runs. */

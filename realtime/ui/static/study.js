@@ -1,7 +1,7 @@
 // The Study tab: the form before a recording, the check list, the recording itself.
 
 import { clockTime, make } from "./colours.js";
-import { ProtocolEditor } from "./protocol_editor.js";
+import { ProtocolEditor, tell } from "./protocol_editor.js";
 import { Tab, fill, linkTabs, openTab } from "./tab.js";
 
 const OPENED = "opened"; // stands for a protocol that was not saved here
@@ -10,6 +10,7 @@ const LOUD_DB = -9; // RMS: peaks are near full scale
 const GOING_MS = 250;
 const IDLE_MS = 1000;
 const FIELDS = ["participant", "consent", "audio", "codec", "minutes", "lsl_markers"];
+const AT_FIELD = ["participant", "minutes", "codec", "consent", "voice"]; // where the server finds faults
 const BOXES = ["pictures", "voice", "show_labels", "lsl"];
 
 /** Start the tab inside `root`, the element of study.html. */
@@ -38,10 +39,10 @@ class StudyTab extends Tab {
       if (!file) return;
       const text = decode(await file.arrayBuffer());
       target.value = ""; // so the same file, mended, can be opened again
-      this.ask("protocol", { text });
+      this.#tellProtocol(await this.ask("protocol", { text }));
     });
-    this.ref("protocol-file").addEventListener("change", ({ target }) => {
-      this.ask("protocol/choose", { text: target.value });
+    this.ref("protocol-file").addEventListener("change", async ({ target }) => {
+      this.#tellProtocol(await this.ask("protocol/choose", { text: target.value }));
     });
     const editor = new ProtocolEditor(this.ref("editor"), (entries) => this.ask("protocol/save", entries));
     this.ref("edit").addEventListener("click", () => this.#protocol && editor.open(this.#protocol));
@@ -73,6 +74,12 @@ class StudyTab extends Tab {
     );
     const boxes = Object.fromEntries(BOXES.map((name) => [name, this.ref(name).checked]));
     return { ...texts, ...boxes, participant: participant.trim(), minutes: minutes ? Number(minutes) : null };
+  }
+
+  /** What is wrong with the protocol stands at its field until another is chosen. */
+  #tellProtocol(answer) {
+    tell(this.ref("protocol"), answer?.error ?? "");
+    if (answer?.error) this.ref("hint").textContent = "";
   }
 
   async #begin() {
@@ -180,7 +187,7 @@ class StudyTab extends Tab {
     this.ref("level-db").textContent = db === null ? "nothing heard" : `${Math.round(db)} dB`;
   }
 
-  #before({ draft, checks, missing, last, protocol, protocols, protocol_file: file, microphones }) {
+  #before({ draft, checks, missing, form_errors: wrong, last, protocol, protocols, protocol_file: file, microphones }) {
     this.#protocol = protocol;
     this.#list(this.ref("audio"), microphones, () => [
       make("option", { value: "" }, microphones.length ? "none" : "no microphone found"),
@@ -219,8 +226,10 @@ class StudyTab extends Tab {
     const start = this.ref("start");
     start.disabled = Boolean(missing);
     start.textContent = bad && !missing ? "Record anyway" : "Record";
+    for (const name of AT_FIELD) tell(this.ref(name), wrong[name] ?? "");
+    const marked = Object.keys(wrong).length ? "First fill in what is marked red above." : missing;
     this.ref("missing").textContent =
-      missing || (bad ? "Red items will be kept as warnings." : "");
+      marked || (bad ? "Red items will be kept as warnings." : "");
     this.ref("last").textContent = last
       ? `Recorded: ${last.frames} frames${lost(last)}, in ${last.folder}. ${last.failure}`
       : "";
