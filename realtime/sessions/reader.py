@@ -17,7 +17,7 @@ from model.records import Event
 from realtime.results.event_lines import latest_states, parse_event
 from realtime.sessions.clock_anchors import SOURCE_TIME, ClockOffset, find_clock_offsets
 from realtime.sessions.folder import SessionFolder
-from realtime.sessions.ledger import LedgerLine, merge_lines, parse_line
+from realtime.sessions.frame_table import FrameTable, read_ledger
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.markers import Marker, parse_marker
 
@@ -31,8 +31,7 @@ class Session:
 
     folder: SessionFolder
     document: dict[str, Any]
-    frames: tuple[LedgerLine, ...]
-    """In order of the index."""
+    frames: FrameTable
     events: tuple[Event, ...]
     """Each in its last state, in the order in which they were first found."""
     markers: tuple[Marker, ...]
@@ -78,16 +77,14 @@ class Session:
     @property
     def seconds(self) -> float:
         """Length from the first recorded frame to the last."""
-        times = [f.time_s for f in self.frames if f.fate == "recorded" and f.time_s is not None]
-        return max(times) - min(times) if times else 0.0
+        times_s = self.frames.time_s[self.frames.recorded]
+        return float(times_s.max() - times_s.min()) if len(times_s) else 0.0
 
     @property
     def interval_ms(self) -> tuple[float, float, float]:
         """`measure_intervals_ms` of the recorded frames."""
-        recorded = [frame.stamp for frame in self.frames if frame.fate == "recorded"]
-        return measure_intervals_ms(
-            [stamp.index for stamp in recorded], [stamp.time_s for stamp in recorded]
-        )
+        recorded = self.frames.recorded
+        return measure_intervals_ms(self.frames.indices[recorded], self.frames.time_s[recorded])
 
     @property
     def fps(self) -> float:
@@ -99,21 +96,24 @@ class Session:
     def deletion_interrupted(self) -> bool:
         """Whether something that was to be deleted is still there: `recover` finishes it."""
         spans = [marker.span for marker in self.markers if marker.kind == "redact"]
-        times_s = [frame.time_s for frame in self.frames if frame.time_s is not None]
-        return any(start_s <= s <= end_s for start_s, end_s in spans for s in times_s)
+        times_s = self.frames.time_s
+        return any(
+            bool(np.any((start_s <= times_s) & (times_s <= end_s))) for start_s, end_s in spans
+        )
 
     def gaps(self) -> list[tuple[float, float, str]]:
         """Return the gaps in the video: the times of the pictures before and after each, on the
         source's clock, and its cause."""
+        (recorded,) = np.nonzero(self.frames.recorded)
+        before = np.append(-1, recorded[:-1])  # what is recorded before each
+        times_s = self.frames.time_s
         found = []
-        before_s, why = self.zero_s, ""
-        for frame in self.frames:
-            if frame.fate != "recorded" or frame.time_s is None:
-                why = why or frame.cause or frame.fate
-                continue
-            if why and frame.time_s > before_s:
-                found.append((before_s, frame.time_s, why))
-            before_s, why = frame.time_s, ""
+        for place in np.flatnonzero(recorded - before > 1).tolist():
+            lost = int(before[place]) + 1  # the first frame of the gap
+            before_s = self.zero_s if lost == 0 else float(times_s[lost - 1])
+            after_s = float(times_s[recorded[place]])
+            if after_s > before_s:
+                found.append((before_s, after_s, self.frames.why(lost)))
         return found
 
     def utc(self, time_s: float) -> datetime | None:
@@ -149,7 +149,8 @@ def open_session(path: Path) -> Session:
             f"{path} is still being recorded, or was cut off: once the recording has ended, repair "
             f"it with fmanet session recover {path}"
         )
-    frames = tuple(merge_lines(filter(None, map(parse_line, read_lines(folder.frames)))))
+    frames = read_ledger(folder.frames)
+    timed = frames.take(~np.isnan(frames.time_s) & (np.nan_to_num(frames.received_s) != 0))
     return Session(
         folder,
         document,
@@ -157,8 +158,7 @@ def open_session(path: Path) -> Session:
         latest_states(filter(None, map(parse_event, read_lines(folder.events)))),
         tuple(filter(None, map(parse_marker, read_lines(folder.markers)))),
         clock_offsets=find_clock_offsets(
-            (frame.time_s, frame.time_s if frame.clock in SOURCE_TIME else frame.received_s)
-            for frame in frames
-            if frame.time_s is not None and frame.received_s
+            timed.time_s,
+            np.where(timed.having_clock(SOURCE_TIME), timed.time_s, timed.received_s),
         ),
     )

@@ -9,7 +9,7 @@ import av.error
 
 from model.errors import InputError, SourceError
 from model.records import Frame
-from realtime.sessions.ledger import LedgerLine
+from realtime.sessions.frame_table import Places
 from realtime.sessions.reader import Session, open_session
 from realtime.sources import SourceInfo, SourceOptions
 from realtime.sources.frame_source import FrameSource
@@ -39,11 +39,9 @@ class SessionSource(FrameSource):
             self._session: Session = open_session(Path(spec))
         except InputError as error:
             raise SourceError(str(error)) from None
-        recorded = (record for record in self._session.frames if record.fate == "recorded")
-        self._records = {
-            (record.part, record.pts_ms): (place, record) for place, record in enumerate(recorded)
-        }
-        if not self._records:
+        self._records = self._session.frames.take(self._session.frames.recorded)
+        self._places = Places(self._records)
+        if not len(self._records):
             raise SourceError(f"{spec}: no frame was recorded in this session")
         document = self._session.document
         camera, seconds = document["camera"], self._session.seconds
@@ -86,21 +84,19 @@ class SessionSource(FrameSource):
                 for picture, image in decode_recorded(
                     container, stream, self._gate, self._session.rotate
                 ):
-                    found = self._record(part, picture)
-                    if found is None or found[1].time_s is None:
+                    place = self._place(part, picture)
+                    if place is None:
                         self._gate.refuse(UNLISTED)
                         continue
-                    place, record = found
-                    if record.index - place > lost:
-                        self._gate.drop("not recorded", record.index - place - lost)
-                        lost = record.index - place
-                    frame = self._gate.admit(image, record.time_s)
+                    stamp = self._records.stamp(place)
+                    if stamp.index - place > lost:
+                        self._gate.drop("not recorded", stamp.index - place - lost)
+                        lost = stamp.index - place
+                    frame = self._gate.admit(image, stamp.time_s)
                     # Not the gate's number: the gate does not know which pictures were damaged.
-                    yield frame and replace(frame, stamp=record.stamp)
+                    yield frame and replace(frame, stamp=stamp)
 
-    def _record(
-        self, part: int, picture: "av.VideoFrame | VideoPacket"
-    ) -> tuple[int, LedgerLine] | None:
+    def _place(self, part: int, picture: "av.VideoFrame | VideoPacket") -> int | None:
         if picture.pts is None or picture.time_base is None:
             return None
-        return self._records.get((part, round(picture.pts * picture.time_base * 1000)))
+        return self._places.find(part, round(picture.pts * picture.time_base * 1000))
