@@ -18,7 +18,8 @@ import argparse
 import io
 import sys
 import traceback
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence, Set
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, redirect_stderr, redirect_stdout, suppress
@@ -36,7 +37,7 @@ from model.face.network_files import add_face_networks
 from model.files import write_whole
 from model.machine import choose_device
 from model.parallel import Workers, add_jobs, check_workers
-from model.records import Event, Frame, Stamp
+from model.records import AlignedFace, Event, Frame, Stamp
 from realtime.analysis_jobs import AnalysisJob, mark_input, name_of, plan_jobs, write_record
 from realtime.command_options import add_perception, add_pictures
 from realtime.config import LiveConfig
@@ -179,6 +180,10 @@ def _printing_outcome(run: Callable[[], None]) -> _Outcome:
     return replace(outcome, printed=out.getvalue(), warned=err.getvalue())
 
 
+_RECENT_S = 10.0
+"""An expression is found within this time of its apex: it lasts 4 s at most."""
+
+
 class UnwritableError(InputError):
     """The results folder cannot be written."""
 
@@ -238,8 +243,14 @@ def _analyze(source: Source, job: AnalysisJob, mark: str, config: LiveConfig, al
     drawings: dict[int, FaceDrawing] = {}
     last: Stamp | None = None
     start_s: float | None = None
-    tracks: dict[int, int] = {}
+    tracks = _Tracks()
     broken: SourceError | None = None
+
+    def keep(event: Event) -> Event:
+        """Return `event` as it is kept to the end: a long recording has thousands."""
+        tracks.keep_apex(event)
+        return replace(event, flows=None, crops=event.crops if job.pictures else ())
+
     try:
         bar = _progress(source, config, shown=alone)
         with motion_tables(job.motion_tables, again=job.again) as add, bar:
@@ -247,10 +258,10 @@ def _analyze(source: Source, job: AnalysisJob, mark: str, config: LiveConfig, al
             try:
                 for step in pipeline.steps(frames) if alone else map(pipeline.step, frames):
                     add(step)
-                    found.extend(step.events)
                     last = step.frame.stamp
                     if step.face is not None:
-                        tracks[last.index] = step.face.track
+                        tracks.note(step.face)
+                    found.extend(map(keep, step.events))
                     if job.video and (drawing := take_drawing(step)) is not None:
                         drawings[last.index] = drawing
                     start_s = last.time_s if start_s is None else start_s
@@ -258,11 +269,11 @@ def _analyze(source: Source, job: AnalysisJob, mark: str, config: LiveConfig, al
             except SourceError as error:
                 broken = error  # the results up to here are complete
         if last is not None:
-            found.extend(pipeline.finish(last))
+            found.extend(map(keep, pipeline.finish(last)))
         confirmed = [event for event in found if event.state == "confirmed"]
         classifier = pipeline.classifier
         labels, units = classifier.labels, classifier.action_units
-        write_events(job.event_tables, confirmed, labels, units, tracks, again=job.again)
+        write_events(job.event_tables, confirmed, labels, units, tracks.at_apex, again=job.again)
     finally:
         pipeline.close()
     tables = {"events": describe_events(labels, units), "motion": describe_motion()}
@@ -278,12 +289,36 @@ def _analyze(source: Source, job: AnalysisJob, mark: str, config: LiveConfig, al
     files = [path for path in job.files if path not in (job.record, job.summary)]
     summary = make_analysis_summary(job.record, job.motion, files, thumbnails)
     write_whole(job.summary, summary.encode(), private=True)
-    print(_report(source, confirmed, tracks, job.events))
+    print(_report(source, confirmed, tracks.numbers, job.events))
     late = config.baseline and rate_warning(config.baseline, source.status().fps_measured)
     if late:
         print(f"warning: {late}", file=sys.stderr)
     if broken is not None:
         raise broken
+
+
+class _Tracks:
+    """The tracks of the faces, in bounded memory."""
+
+    def __init__(self) -> None:
+        self.numbers: set[int] = set()
+        """All of them."""
+        self.at_apex: dict[int, int] = {}
+        """The track at the apex of each event, by number of the frame."""
+        self._recent: deque[tuple[Stamp, int]] = deque()
+
+    def note(self, face: AlignedFace) -> None:
+        self.numbers.add(face.track)
+        recent = self._recent
+        # Seen from the last face: what was open before a gap is found after it.
+        while recent and recent[-1][0].time_s - recent[0][0].time_s > _RECENT_S:
+            recent.popleft()
+        recent.append((face.stamp, face.track))
+
+    def keep_apex(self, event: Event) -> None:
+        """Keep the track at the apex of `event`, which was just found."""
+        apex = event.window.apex
+        self.at_apex |= {stamp.index: track for stamp, track in self._recent if stamp == apex}
 
 
 def _open(spec: str, config: LiveConfig) -> Source:
@@ -341,11 +376,11 @@ def _progress(source: Source, config: LiveConfig, *, shown: bool) -> tqdm:
     )
 
 
-def _report(source: Source, events: Sequence[Event], tracks: Mapping[int, int], table: Path) -> str:
+def _report(source: Source, events: Sequence[Event], tracks: Set[int], table: Path) -> str:
     status = source.status()
     micro = sum(event.window.kind == "micro" for event in events)
     found = f"{micro} micro- and {len(events) - micro} macro-expressions in {table}"
-    followed = len(set(tracks.values()))
+    followed = len(tracks)
     if followed > 1:
         found = f"{found}, of {followed} face tracks"
     if not tracks:
