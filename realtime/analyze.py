@@ -60,6 +60,7 @@ from realtime.sessions.folder import DOCUMENT
 from realtime.sessions.replay_parity import compare_with_live
 from realtime.sessions.session_source import SessionSource
 from realtime.sources import Source, open_source, split_spec
+from realtime.sources.remote_file import fetched, is_remote
 from realtime.spotting.baseline_file import load_baseline, rate_warning
 
 
@@ -89,7 +90,7 @@ def main() -> None:
     jobs = plan_jobs(inputs, out, config, **wanted)
     make_folder(out)
     alone = workers == 1
-    _run_all([(job.spec, partial(analyze, job, config, alone=alone)) for job in jobs], workers)
+    _run_all([(job.shown, partial(analyze, job, config, alone=alone)) for job in jobs], workers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +195,24 @@ def analyze(job: AnalysisJob, config: LiveConfig, *, alone: bool = True) -> None
     source breaks off, write the results up to there, then raise `SourceError`. Raises `InputError`
     if the baseline does not suit the source, `UnwritableError` if the folder cannot be written."""
     if job.done:
-        print(f"{job.spec}: already analysed, see {job.events}; --again analyses it again")
+        print(f"{job.shown}: already analysed, see {job.events}; --again analyses it again")
         return
     if job.problem:
         raise InputError(job.problem)
     mark = mark_input(job.spec)
-    source = _open(job.spec, config)
+    if not is_remote(job.spec):
+        _analyze_at(job.spec, job, mark, config, alone)
+        return
+    with fetched(job.spec) as copy:
+        try:
+            _analyze_at(str(copy), job, mark, config, alone)
+        except SourceError as error:  # who reads it knows nothing of the copy
+            raise SourceError(str(error).replace(str(copy), job.shown)) from None
+
+
+def _analyze_at(spec: str, job: AnalysisJob, mark: str, config: LiveConfig, alone: bool) -> None:
+    """Analyse what `spec` opens: the input of `job`, or a copy of it."""
+    source = _open(spec, config)
     try:
         if source.info.live:
             raise SourceError(f"{job.spec} is live, not a recording: use run_live.py --headless")
@@ -209,10 +222,10 @@ def analyze(job: AnalysisJob, config: LiveConfig, *, alone: bool = True) -> None
             require_pictures(source.session)
         if not isinstance(source, SessionSource):
             _refuse_part_of_session(job.spec)
-            _analyze(source, job, mark, config, alone)
+            _analyze(source, spec, job, mark, config, alone)
             return
         try:
-            _analyze(source, job, mark, config, alone)
+            _analyze(source, spec, job, mark, config, alone)
         finally:
             note_copies(source.session.folder, job.files)
             if mark_input(job.spec) != mark:
@@ -234,7 +247,9 @@ def _refuse_part_of_session(spec: str) -> None:
             raise InputError(f"{spec} belongs to a session: give its folder, {folder}")
 
 
-def _analyze(source: Source, job: AnalysisJob, mark: str, config: LiveConfig, alone: bool) -> None:
+def _analyze(
+    source: Source, spec: str, job: AnalysisJob, mark: str, config: LiveConfig, alone: bool
+) -> None:
     options, warning = pipeline_config(config, choose_device(config.device), source.info)
     if warning:
         print(f"warning: {warning}", file=sys.stderr)
@@ -279,11 +294,11 @@ def _analyze(source: Source, job: AnalysisJob, mark: str, config: LiveConfig, al
     tables = {"events": describe_events(labels, units), "motion": describe_motion()}
     write_whole(job.codebook, format_codebook(tables).encode(), private=True)
     if job.video:
-        with closing(_open(job.spec, config)) as second:
+        with closing(_open(spec, config)) as second:
             write_annotated(job.annotated, _readable(second, config), drawings, confirmed)
     else:
         job.annotated.unlink(missing_ok=True)  # of an earlier analysis, which found other things
-    failure = None if broken is None else str(broken)
+    failure = None if broken is None else str(broken).replace(spec, job.shown)
     write_record(job, mark, config, source.info, source.status(), failure)
     thumbnails = make_thumbnails(confirmed) if job.pictures else None
     files = [path for path in job.files if path not in (job.record, job.summary)]
@@ -395,7 +410,8 @@ def _report(source: Source, events: Sequence[Event], tracks: Set[int], table: Pa
 
 def _parser() -> argparse.ArgumentParser:
     p = Parser(prog=program("realtime.analyze"), description=(__doc__ or "").partition("\n")[0])
-    p.add_argument("inputs", nargs="+", metavar="INPUT", help="video file, folder of images, demo")
+    what = "video file, also its address (https://, s3://), session, folder of images"
+    p.add_argument("inputs", nargs="+", metavar="INPUT", help=what)
     p.add_argument("--out", type=Path, metavar="DIR", help="folder for the tables")
     p.add_argument("--again", action="store_true", help="repeat earlier analyses")
     p.add_argument("--compare", action="store_true", help="compare sessions with their live events")
