@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
@@ -21,7 +22,8 @@ from model.text import clean_line, parse_json
 from realtime.config import LiveConfig
 from realtime.results.run_summary import config_record, list_versions
 from realtime.review.study_sessions import RECORD
-from realtime.sources import SourceInfo, SourceStatus, split_spec
+from realtime.sources import SourceInfo, SourceStatus, hide_password, split_spec
+from realtime.sources.remote_file import is_remote, remote_facts, remote_name
 
 FORMAT = "fmanet-live-analysis"
 VERSION = 1
@@ -50,6 +52,11 @@ class AnalysisJob:
     """Whether results exist that will be replaced once the new ones are complete."""
     problem: str | None = None
     """Why the job cannot be done, in words; None if it can be."""
+
+    @property
+    def shown(self) -> str:
+        """The spec as it may be printed and written down."""
+        return hide_password(self.spec) if is_remote(self.spec) else self.spec
 
     @property
     def events(self) -> Path:
@@ -152,7 +159,7 @@ def write_record(
     document = {
         "format": FORMAT,
         "version": VERSION,
-        "input": {"spec": info.spec, "mark": mark},
+        "input": {"spec": job.shown if is_remote(job.spec) else info.spec, "mark": mark},
         "source": info.description,
         "notes": list(info.notes),
         "frames": status.frames,
@@ -172,7 +179,7 @@ def name_of(spec: str) -> str:
     """Return the name for the tables of an input: the name of its file or folder, without
     characters that a file name cannot hold."""
     kind, rest = _split(spec)
-    path = Path(rest)
+    path = Path(remote_name(spec) if kind == "remote" else rest)
     name = path.resolve().name if kind in ("folder", "session") else path.stem
     kept = "".join(c if c.isalnum() or c in "._+-" else " " for c in name)
     return "_".join(kept.split()) or kind
@@ -225,6 +232,8 @@ def _options(config: LiveConfig) -> dict[str, Any]:
 
 
 def _split(spec: str) -> tuple[str, str]:
+    if is_remote(spec):
+        return "remote", spec
     try:
         return split_spec(spec)
     except SourceError:  # opening the input reports it
@@ -236,6 +245,11 @@ def mark_input(spec: str) -> str:
     even after a move. The path is not in it: folders often carry people's names. Of a session, what
     was recorded counts; coders' edits and notes of exports do not change it."""
     kind, rest = _split(spec)
+    if kind == "remote":
+        with suppress(SourceError):  # fetching the input reports it
+            facts = [kind, remote_name(spec), *remote_facts(spec)]
+            return _digest(facts)
+        return _digest([kind, hide_password(spec)])
     path = Path(rest)
     facts = [kind, path.resolve().name if kind in ("file", "folder", "session") else rest]
     try:
@@ -249,4 +263,8 @@ def mark_input(spec: str) -> str:
             facts.append(f"{path.stat().st_size} {path.stat().st_mtime_ns}")
     except OSError:
         pass  # opening the input reports it
+    return _digest(facts)
+
+
+def _digest(facts: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(map(clean_line, facts)).encode()).hexdigest()

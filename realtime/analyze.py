@@ -18,7 +18,8 @@ import argparse
 import io
 import sys
 import traceback
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence, Set
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, redirect_stderr, redirect_stdout, suppress
@@ -36,7 +37,7 @@ from model.face.network_files import add_face_networks
 from model.files import write_whole
 from model.machine import choose_device
 from model.parallel import Workers, add_jobs, check_workers
-from model.records import Event, Frame, Stamp
+from model.records import AlignedFace, Event, Frame, Stamp
 from realtime.analysis_jobs import AnalysisJob, mark_input, name_of, plan_jobs, write_record
 from realtime.command_options import add_perception, add_pictures
 from realtime.config import LiveConfig
@@ -60,6 +61,7 @@ from realtime.sessions.folder import DOCUMENT
 from realtime.sessions.replay_parity import compare_with_live
 from realtime.sessions.session_source import SessionSource
 from realtime.sources import Source, open_source, split_spec
+from realtime.sources.remote_file import fetched, is_remote
 from realtime.spotting.baseline_file import load_baseline, rate_warning
 
 
@@ -91,7 +93,7 @@ def main() -> None:
     make_folder(out)
     alone = workers == 1
     run = partial(analyze, config=config, alone=alone, language=language)
-    _run_all([(job.spec, partial(run, job)) for job in jobs], workers)
+    _run_all([(job.shown, partial(run, job)) for job in jobs], workers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,10 @@ def _printing_outcome(run: Callable[[], None]) -> _Outcome:
     return replace(outcome, printed=out.getvalue(), warned=err.getvalue())
 
 
+_RECENT_S = 10.0
+"""An expression is found within this time of its apex: it lasts 4 s at most."""
+
+
 class UnwritableError(InputError):
     """The results folder cannot be written."""
 
@@ -191,16 +197,35 @@ def analyze(
 ) -> None:
     """Run the input of `job` through the pipeline and write its results, unless they exist. `alone`
     says that no other process does the same: a second thread and a progress bar help. `language` is
-    that of the sentences in the table. If the
-    source breaks off, write the results up to there, then raise `SourceError`. Raises `InputError`
-    if the baseline does not suit the source, `UnwritableError` if the folder cannot be written."""
+    that of the sentences in the table. If the source breaks off, write the results up to there,
+    then raise `SourceError`. Raises `InputError` if the baseline does not suit the source,
+    `UnwritableError` if the folder cannot be written."""
     if job.done:
-        print(f"{job.spec}: already analysed, see {job.events}; --again analyses it again")
+        print(f"{job.shown}: already analysed, see {job.events}; --again analyses it again")
         return
     if job.problem:
         raise InputError(job.problem)
     mark = mark_input(job.spec)
-    source = _open(job.spec, config)
+    if not is_remote(job.spec):
+        _analyze_at(job.spec, job, mark, config, alone, language)
+        return
+    with fetched(job.spec) as copy:
+        try:
+            _analyze_at(str(copy), job, mark, config, alone, language)
+        except SourceError as error:  # who reads it knows nothing of the copy
+            raise SourceError(str(error).replace(str(copy), job.shown)) from None
+
+
+def _analyze_at(
+    spec: str,
+    job: AnalysisJob,
+    mark: str,
+    config: LiveConfig,
+    alone: bool,
+    language: Language,
+) -> None:
+    """Analyse what `spec` opens: the input of `job`, or a copy of it."""
+    source = _open(spec, config)
     try:
         if source.info.live:
             raise SourceError(f"{job.spec} is live, not a recording: use run_live.py --headless")
@@ -210,10 +235,10 @@ def analyze(
             require_pictures(source.session)
         if not isinstance(source, SessionSource):
             _refuse_part_of_session(job.spec)
-            _analyze(source, job, mark, config, alone, language)
+            _analyze(source, spec, job, mark, config, alone, language)
             return
         try:
-            _analyze(source, job, mark, config, alone, language)
+            _analyze(source, spec, job, mark, config, alone, language)
         finally:
             note_copies(source.session.folder, job.files)
             if mark_input(job.spec) != mark:
@@ -237,6 +262,7 @@ def _refuse_part_of_session(spec: str) -> None:
 
 def _analyze(
     source: Source,
+    spec: str,
     job: AnalysisJob,
     mark: str,
     config: LiveConfig,
@@ -251,8 +277,14 @@ def _analyze(
     drawings: dict[int, FaceDrawing] = {}
     last: Stamp | None = None
     start_s: float | None = None
-    tracks: dict[int, int] = {}
+    tracks = _Tracks()
     broken: SourceError | None = None
+
+    def keep(event: Event) -> Event:
+        """Return `event` as it is kept to the end: a long recording has thousands."""
+        tracks.keep_apex(event)
+        return replace(event, flows=None, crops=event.crops if job.pictures else ())
+
     try:
         bar = _progress(source, config, shown=alone)
         with motion_tables(job.motion_tables, again=job.again) as add, bar:
@@ -260,10 +292,10 @@ def _analyze(
             try:
                 for step in pipeline.steps(frames) if alone else map(pipeline.step, frames):
                     add(step)
-                    found.extend(step.events)
                     last = step.frame.stamp
                     if step.face is not None:
-                        tracks[last.index] = step.face.track
+                        tracks.note(step.face)
+                    found.extend(map(keep, step.events))
                     if job.video and (drawing := take_drawing(step)) is not None:
                         drawings[last.index] = drawing
                     start_s = last.time_s if start_s is None else start_s
@@ -271,34 +303,64 @@ def _analyze(
             except SourceError as error:
                 broken = error  # the results up to here are complete
         if last is not None:
-            found.extend(pipeline.finish(last))
+            found.extend(map(keep, pipeline.finish(last)))
         confirmed = [event for event in found if event.state == "confirmed"]
         classifier = pipeline.classifier
         labels, units = classifier.labels, classifier.action_units
         write_events(
-            job.event_tables, confirmed, labels, units, tracks, again=job.again, language=language
+            job.event_tables,
+            confirmed,
+            labels,
+            units,
+            tracks.at_apex,
+            again=job.again,
+            language=language,
         )
     finally:
         pipeline.close()
     tables = {"events": describe_events(labels, units), "motion": describe_motion()}
     write_whole(job.codebook, format_codebook(tables).encode(), private=True)
     if job.video:
-        with closing(_open(job.spec, config)) as second:
+        with closing(_open(spec, config)) as second:
             write_annotated(job.annotated, _readable(second, config), drawings, confirmed)
     else:
         job.annotated.unlink(missing_ok=True)  # of an earlier analysis, which found other things
-    failure = None if broken is None else str(broken)
+    failure = None if broken is None else str(broken).replace(spec, job.shown)
     write_record(job, mark, config, source.info, source.status(), failure)
     thumbnails = make_thumbnails(confirmed) if job.pictures else None
     files = [path for path in job.files if path not in (job.record, job.summary)]
     summary = make_analysis_summary(job.record, job.motion, files, thumbnails)
     write_whole(job.summary, summary.encode(), private=True)
-    print(_report(source, confirmed, tracks, job.events))
+    print(_report(source, confirmed, tracks.numbers, job.events))
     late = config.baseline and rate_warning(config.baseline, source.status().fps_measured)
     if late:
         print(f"warning: {late}", file=sys.stderr)
     if broken is not None:
         raise broken
+
+
+class _Tracks:
+    """The tracks of the faces, in bounded memory."""
+
+    def __init__(self) -> None:
+        self.numbers: set[int] = set()
+        """All of them."""
+        self.at_apex: dict[int, int] = {}
+        """The track at the apex of each event, by number of the frame."""
+        self._recent: deque[tuple[Stamp, int]] = deque()
+
+    def note(self, face: AlignedFace) -> None:
+        self.numbers.add(face.track)
+        recent = self._recent
+        # Seen from the last face: what was open before a gap is found after it.
+        while recent and recent[-1][0].time_s - recent[0][0].time_s > _RECENT_S:
+            recent.popleft()
+        recent.append((face.stamp, face.track))
+
+    def keep_apex(self, event: Event) -> None:
+        """Keep the track at the apex of `event`, which was just found."""
+        apex = event.window.apex
+        self.at_apex |= {stamp.index: track for stamp, track in self._recent if stamp == apex}
 
 
 def _open(spec: str, config: LiveConfig) -> Source:
@@ -356,11 +418,11 @@ def _progress(source: Source, config: LiveConfig, *, shown: bool) -> tqdm:
     )
 
 
-def _report(source: Source, events: Sequence[Event], tracks: Mapping[int, int], table: Path) -> str:
+def _report(source: Source, events: Sequence[Event], tracks: Set[int], table: Path) -> str:
     status = source.status()
     micro = sum(event.window.kind == "micro" for event in events)
     found = f"{micro} micro- and {len(events) - micro} macro-expressions in {table}"
-    followed = len(set(tracks.values()))
+    followed = len(tracks)
     if followed > 1:
         found = f"{found}, of {followed} face tracks"
     if not tracks:
@@ -375,7 +437,8 @@ def _report(source: Source, events: Sequence[Event], tracks: Mapping[int, int], 
 
 def _parser() -> argparse.ArgumentParser:
     p = Parser(prog=program("realtime.analyze"), description=(__doc__ or "").partition("\n")[0])
-    p.add_argument("inputs", nargs="+", metavar="INPUT", help="video file, folder of images, demo")
+    what = "video file, also its address (https://, s3://), session, folder of images"
+    p.add_argument("inputs", nargs="+", metavar="INPUT", help=what)
     p.add_argument("--out", type=Path, metavar="DIR", help="folder for the tables")
     p.add_argument("--again", action="store_true", help="repeat earlier analyses")
     p.add_argument("--compare", action="store_true", help="compare sessions with their live events")

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model import load_classifier
 from model.classifiers import Inputs
 from model.errors import CheckpointError, InputError, SourceError
+from model.face.aligner import FaceAligner
 from model.flow import load_flow
 from model.inference.checkpoint import Checkpoint, save_checkpoint
-from model.records import Event, FlowPair, Frame, FramePair, Prediction, Stamp, Step
+from model.records import AlignedFace, Event, FlowPair, Frame, FramePair, Prediction, Stamp, Step
 from model.synthetic import Schedule, SyntheticFace
 from realtime.perception.pipeline import Pipeline, PipelineConfig, open_pipeline
 from realtime.spotting.spotter import SpotterConfig
@@ -270,3 +272,35 @@ def test_what_cannot_be_opened_says_so(untrained: Path) -> None:
         open_pipeline(PipelineConfig(flow="none", classifier=str(untrained)))
     with pytest.raises(CheckpointError, match=r"lk.*tvl1|tvl1.*lk"):
         open_pipeline(PipelineConfig(flow="tvl1", classifier=str(untrained)))
+
+
+def test_an_expression_before_a_long_gap_is_named_after_it(untrained: Path) -> None:
+    """As in a session that was paused just then: what is open is decided by the first frame after
+    the gap."""
+    frames = footage(3.5)
+    aligner = FaceAligner()
+    faces = {frame.stamp.index: aligner.align(frame) for frame in frames}
+    flow = load_flow("lk")
+    classifier = load_classifier(untrained, flow=flow)
+    confirmed = 0
+    for last in range(70, len(frames)):
+        pipeline = Pipeline(
+            spotter=SpotterConfig(), flow=flow, classifier=classifier, aligner=_KnownFaces(faces)
+        )
+        late = replace(frames[last], stamp=Stamp(last, frames[last].stamp.time_s + 60))
+        steps = [pipeline.step(frame) for frame in (*frames[:last], late)]
+        confirmed += sum(event.state == "confirmed" for event in steps[-1].events)
+        pipeline.close()
+    assert confirmed  # at least one was cut off just then
+
+
+class _KnownFaces:
+    def __init__(self, faces: dict[int, AlignedFace | None]) -> None:
+        self._faces = faces
+
+    def align(self, frame: Frame) -> AlignedFace | None:
+        face = self._faces[frame.stamp.index]
+        return face and replace(face, stamp=frame.stamp)
+
+    def warm_up(self) -> None:
+        pass

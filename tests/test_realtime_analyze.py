@@ -4,11 +4,14 @@ import csv
 import json
 import os
 import sys
+import tempfile
 from contextlib import closing
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import av
+import fsspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -18,13 +21,14 @@ from test_spotting_baseline_file import measured
 from model.cli import exit_code
 from model.errors import SourceError
 from realtime import analyze
-from realtime.analysis_jobs import plan_jobs
+from realtime.analysis_jobs import name_of, plan_jobs
 from realtime.config import LiveConfig
 from realtime.results.event_tables import MOTION_COLUMNS, motion_schema, write_events
 from realtime.sessions.exported_copies import known_copies
 from realtime.sessions.folder import SessionFolder
 from realtime.sessions.redact import redact_span
 from realtime.sources import SOURCES, open_source
+from realtime.sources.remote_file import is_remote
 from realtime.spotting.baseline_file import save_baseline
 from realtime.spotting.motion import REGIONS
 
@@ -563,3 +567,78 @@ def test_an_analysis_from_before_faces_could_be_chosen_is_still_good(
     assert "already analysed" in capsys.readouterr().out
     assert run(monkeypatch, *options, "--face", "left") == 1
     assert "made with another face" in capsys.readouterr().err
+
+
+def test_a_recording_in_a_storage_gives_what_its_file_gives(
+    untrained: Path, expression_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = fsspec.filesystem("memory")
+    storage.put_file(str(expression_clip), "/bucket/expression.mkv")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    for name, spec in (("here", expression_clip), ("there", "memory://bucket/expression.mkv")):
+        options = (spec, "--classifier", untrained, "--video", "--out", tmp_path / name)
+        assert run(monkeypatch, *options) == 0
+    assert list(scratch.iterdir()) == []
+    for name in [*files_of("expression"), "expression.annotated.mp4"]:
+        if name != "expression.analysis.json":
+            here, there = ((tmp_path / out / name).read_bytes() for out in ("here", "there"))
+            assert here == there, name
+    record = json.loads((tmp_path / "there" / "expression.analysis.json").read_text("utf-8"))
+    assert record["input"]["spec"] == "memory://bucket/expression.mkv"
+    config = LiveConfig(classifier=str(untrained))
+    (job,) = plan_jobs([str(spec)], tmp_path / "there", config, video=True)
+    assert job.done
+    storage.pipe_file("/bucket/expression.mkv", b"another")  # is another input of the same name
+    (job,) = plan_jobs([str(spec)], tmp_path / "there", config, video=True)
+    assert (job.done, job.name) == (False, "expression-2")
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("memory://bucket/none.mkv", "memory://bucket/none.mkv: there is no such file"),
+        ("memory://bucket", "memory://bucket is a folder: give a file"),
+        ("memory://bucket/P07/video.mkv", "belongs to a session: copy the whole folder"),
+        ("memory://bucket/no.mkv", "memory://bucket/no.mkv: not a video"),
+        ("zip://a.mkv::memory://bucket/broken.zip", "cannot be fetched: File is not a zip file"),
+        ("s3://bucket/P07.mkv", "cannot be fetched: Install s3fs to access S3"),
+    ],
+)
+def test_what_cannot_be_fetched_is_one_line(
+    spec: str,
+    words: str,
+    untrained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    storage = fsspec.filesystem("memory")
+    for name in ("P07/video.mkv", "P07/session.json", "no.mkv", "broken.zip"):
+        storage.pipe_file(f"/bucket/{name}", b"x")
+    if spec.startswith("s3:") and find_spec("s3fs") is not None:
+        pytest.skip("s3fs is installed")
+    assert run(monkeypatch, spec, "--classifier", untrained, "--out", tmp_path / "out") == 1
+    (said, *_) = capsys.readouterr().err.splitlines()
+    assert words in said
+
+
+@pytest.mark.parametrize(
+    ("spec", "remote", "name"),
+    [
+        ("s3://bucket/a b/P07.mp4", True, "P07"),
+        ("zip://in/P07.mp4::s3://bucket/all.zip", True, "P07"),
+        ("simplecache::https://host/P07.mp4?token=1", True, "P07"),
+        ("https://host/P07.mp4", False, "P07"),
+        ("rtsp://host/P07", False, "P07"),
+        ("network:https://host/P07.mp4", False, "P07"),
+        ("unheard-of://host/P07.mp4", False, "P07"),
+        ("P07.mp4", False, "P07"),
+    ],
+)
+def test_an_address_that_ffmpeg_does_not_read_is_fetched(
+    spec: str, remote: bool, name: str
+) -> None:
+    assert is_remote(spec) == remote
+    assert name_of(spec) == name

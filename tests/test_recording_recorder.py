@@ -21,7 +21,8 @@ from realtime.recording import write_queue as notes
 from realtime.recording.recorder import SessionRecorder
 from realtime.sessions.crash_safe_video import VideoWriter
 from realtime.sessions.folder import SessionFolder, create_folder
-from realtime.sessions.ledger import LedgerLine, count_fates, merge_lines, parse_line
+from realtime.sessions.frame_table import count_fates, read_ledger
+from realtime.sessions.ledger import LedgerLine
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.markers import Marker, parse_marker
 from realtime.sessions.reader import open_session
@@ -60,7 +61,7 @@ def recorder(path: Path, clock: FakeClock | None = None, **losses: int) -> Sessi
 
 
 def records(path: Path) -> list[LedgerLine]:
-    return merge_lines(filter(None, map(parse_line, read_lines(path / "frames.csv"))))
+    return list(read_ledger(path / "frames.csv"))
 
 
 def test_every_frame_is_in_the_video_and_in_the_ledger(tmp_path: Path) -> None:
@@ -213,7 +214,7 @@ def test_the_last_seconds_can_be_forgotten_while_it_records(tmp_path: Path) -> N
     # The page, the document and the ledger count the same.
     assert (status.frames, status.dropped, status.redacted) == (14, 0, 12)
     counted = {"recorded": 14, "dropped": 0, "redacted": 12}
-    assert folder.read_document()["frames"] == count_fates(records(tmp_path / "s")) == counted
+    assert folder.read_document()["frames"] == count_fates(read_ledger(folder.frames)) == counted
     assert recover(folder).frames == 14
     assert folder.read_document()["frames"] == counted
     fates = [(r.fate, r.time_s is None, r.analysis) for r in records(tmp_path / "s")]

@@ -95,6 +95,16 @@ def test_old_events_keep_their_result_and_lose_their_pictures() -> None:
     assert all(e.flows is not None and e.crops for e in recent)
 
 
+def test_a_page_asks_for_the_newest_events_alone() -> None:
+    results = Results()
+    results.add(step(0, [event(n, "confirmed") for n in range(5)]), waited_ms=0)
+    assert [one.number for one in results.events(2)] == [3, 4]
+    assert [one.number for one in results.events()] == [0, 1, 2, 3, 4]
+    assert results.deleted({0, 4, 7}) == {7}
+    results.forget(0, 1)
+    assert results.deleted({0, 4}) == {0, 4}
+
+
 def test_history_is_what_is_newer_and_no_longer_than_its_bound() -> None:
     results = Results()
     for index in range(int(HISTORY_S * 30) + 200):

@@ -44,6 +44,8 @@ from realtime.sessions.coder_edits import (
     parse_edit,
 )
 from realtime.sessions.folder import SessionFolder
+from realtime.sessions.ledger import LedgerLine
+from realtime.sessions.line_file import replace_text
 from realtime.sessions.reader import Session, open_session
 from realtime.sessions.recover import recover
 from realtime.sessions.redact import redact_span
@@ -194,10 +196,10 @@ def test_what_was_moved_goes_by_its_length(
 
 def test_a_moment_that_is_not_in_the_video_stays_where_it_was_found(recorded: Path) -> None:
     opened = OpenSession(recorded)
-    between = Stamp(200, (opened.pictures.stamps[7].time_s + opened.pictures.stamps[8].time_s) / 2)
+    between = Stamp(200, (opened.pictures.times_s[7] + opened.pictures.times_s[8]) / 2)
     shown = opened.pictures.nearest(between.time_s)
     assert opened.moment(shown, between) == between
-    assert opened.moment(9, between) == opened.moment(9, None) == opened.pictures.stamps[9]
+    assert opened.moment(9, between) == opened.moment(9, None) == opened.pictures.stamp(9)
     opened.pictures.close()
 
 
@@ -288,7 +290,7 @@ def test_every_frame_can_be_reached_from_any_other(recorded: Path) -> None:
     frames = list(source)
     source.close()
     pictures = RecordedFrames(open_session(recorded))
-    assert pictures.stamps == tuple(frame.stamp for frame in frames)
+    assert [*map(pictures.stamp, range(len(pictures)))] == [frame.stamp for frame in frames]
     for place in (0, 1, 2, 40, 39, 86, 3, 60, 61, 0):
         found = pictures.frame(place)
         assert found.stamp == frames[place].stamp
@@ -331,7 +333,11 @@ def test_a_damaged_table_of_motion_is_told_with_the_remedy(
         session.folder.motion.write_text(damage)
     with pytest.raises(InputError, match=r"motion.csv is damaged \(.*move it away"):
         read_motion(session.folder)
-    assert "\n" not in client_of(session).get("/live/review/P07/session").json()["error"]
+    client = client_of(session)
+    asked = client.get("/live/review/P07/motion?start_s=0&end_s=1&look=true").json()
+    assert "motion.csv is damaged" in asked["error"]
+    assert "\n" not in asked["error"]
+    assert client.get("/live/review/P07/session").json()["participant"] == "P07"  # shows the rest
 
 
 def client_of(session: Session) -> TestClient:
@@ -377,13 +383,13 @@ def test_what_was_opened_before_a_redaction_is_not_coded_after_it(session: Sessi
     app = FastAPI()
     app.include_router(build_review_routes(session.folder.path.parent))
     client = TestClient(app)
-    places = len(client.get("/live/review/P07/session").json()["times_s"])
+    places = client.get("/live/review/P07/session").json()["frames"]
     said = {"coder": "C1", "number": None, "verdict": "accepted", "label": "positive"}
     said |= {"onset": 40, "apex": 42, "offset": 45}
     redact_span(session.folder.path, 0.5, 0.9)
     answer = client.post("/live/review/P07/edit", json={**said, "frames": places}).json()
     assert "has changed" in answer["error"]
-    places = len(client.get("/live/review/P07/session").json()["times_s"])
+    places = client.get("/live/review/P07/session").json()["frames"]
     answer = client.post("/live/review/P07/edit", json={**said, "frames": places}).json()
     assert answer["number"] == -1
 
@@ -466,8 +472,11 @@ def test_losses_are_told_by_cause(session: Session) -> None:
         replace(others[0], fate="dropped", cause="recorder behind", analysis=""),
         replace(others[1], fate="missing", cause="camera away", count=7, time_s=None, analysis=""),
     ]
-    frames = (first, *gone, *others[2:])
-    quality = measure_quality(replace(session, frames=frames), read_motion(session.folder), None)
+    lines = [first, *gone, *others[2:]]
+    analyses = [LedgerLine(line.index, line.analysis) for line in lines if line.analysis]
+    replace_text(session.folder.frames, [line.text() for line in (*lines, *analyses)])
+    changed = open_session(session.folder.path)
+    quality = measure_quality(changed, read_motion(session.folder), None)
     assert quality.losses == {"recorder behind": 1, "camera away": 7}
     assert quality.loss_share == pytest.approx(8 / (8 + 85))
     assert quality.interval_ms == pytest.approx((40, 40, 40))

@@ -160,7 +160,7 @@ def test_every_number_of_the_report_is_in_the_tables(
     assert facts["Not observed"].startswith(f"{unobserved_s:.1f} s, deleted or paused")
     assert facts["Frames recorded"] == str(len(recorded))
     assert session.document["frames"]["recorded"] == len(recorded)
-    assert len(RecordedFrames(session).stamps) == len(recorded)  # what the page counts
+    assert len(RecordedFrames(session)) == len(recorded)  # what the page counts
     losses = ", ".join(f"{n} {describe_cause(cause)}" for cause, n in lost.items())
     assert facts["Not in the video"] == f"{losses} ({share:.2%})"
     assert facts["Rate"] == f"{1000 / median:.2f} frames per second"

@@ -6,11 +6,13 @@ import math
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from test_recording_recorder import DOCUMENT, frame, recorder
 from test_spotting_baseline_file import INFO, measured_on
@@ -26,6 +28,7 @@ from realtime.recording.protocol import load_protocol
 from realtime.results.event_lines import format_event, parse_event
 from realtime.results.value_checks import FURTHEST_MS, FURTHEST_S, MAX_WHOLE
 from realtime.session import main
+from realtime.sessions import frame_table
 from realtime.sessions.audit import TERMINAL
 from realtime.sessions.clock_anchors import take_anchor
 from realtime.sessions.coder_edits import (
@@ -38,6 +41,7 @@ from realtime.sessions.coder_edits import (
 )
 from realtime.sessions.exported_copies import note_copies
 from realtime.sessions.folder import FORMAT, SessionFolder, create_folder
+from realtime.sessions.frame_table import Places, read_ledger
 from realtime.sessions.ledger import LEDGER_HEADER, LedgerLine, parse_line
 from realtime.sessions.line_file import LineFile, read_lines
 from realtime.sessions.markers import Marker, MarkerKind, format_marker, parse_marker
@@ -125,6 +129,51 @@ def test_a_ledger_line_comes_back_with_every_bit(line: LedgerLine) -> None:
 def test_what_is_no_ledger_line_is_none(text: str) -> None:
     found = parse_line(text)
     assert found is None or isinstance(found, LedgerLine)
+
+
+@given(st.lists(lines.map(LedgerLine.text) | st.text() | st.just(LEDGER_HEADER)), st.booleans())
+@example(["0,0x1,,,,,dropped,,1", "1,1_0,,,,,dropped,,1", "2,inf,,,,,dropped,,1"], True)
+@example(["0,,,,,,missing,a\rb,1", "1, 2 ,,,,,dropped,,1", "", '2,,,"a,,,dropped,,1'], True)
+@example(["3,,,,0,1,dropped,,1", "4,,,,-1,,dropped,,1", "5,,,,,,dropped,,0"], True)
+@example(["7,,,,,,analysed,,1", "7,,,,,,late,,1", "7,,,,,,dropped,,1", "6,,,,,,late,,1"], True)
+def test_the_ledger_is_read_as_its_lines_say(texts: list[str], whole: bool) -> None:
+    with tempfile.TemporaryDirectory() as made:
+        path = Path(made) / "frames.csv"
+        path.write_bytes("\n".join([*texts, "" if whole else "cut"]).encode("utf-8", "replace"))
+        captures: dict[int, LedgerLine] = {}
+        analyses: dict[int, LedgerLine] = {}
+        for line in filter(None, map(parse_line, read_lines(path))):
+            of_analysis = line.fate in ("analysed", "late", "unanalysed")
+            (analyses if of_analysis else captures)[line.index] = line
+        found = read_ledger(path)
+        assert list(found) == [
+            replace(line, analysis=analyses[index].fate if index in analyses else "")
+            for index, line in sorted(captures.items())
+        ]
+        recorded = [line for line in found if line.fate == "recorded"]
+        places = Places(found.take(found.recorded))
+        last = {(line.part, line.pts_ms): place for place, line in enumerate(recorded)}
+        assert all(places.find(*key) == place for key, place in last.items())
+        assert places.find(100, 0) is None
+
+
+def test_a_ledger_of_many_blocks_is_read_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame_table, "_BLOCK_BYTES", 100)
+    path = tmp_path / "frames.csv"
+    texts = [LEDGER_HEADER]
+    for index in range(50):
+        texts += [
+            LedgerLine(index, "dropped", 1.0 * index).text(),
+            LedgerLine(index, "late").text(),
+        ]
+    path.write_text("\n".join([*texts, ""]))
+    found = read_ledger(path)
+    assert [(line.index, line.time_s, line.analysis) for line in found] == [
+        (index, 1.0 * index, "late") for index in range(50)
+    ]
+    assert list(read_ledger(tmp_path / "none")) == []
 
 
 def test_the_header_is_no_line() -> None:

@@ -93,11 +93,11 @@ def write_changed(
     `InputError` if there are none, or their size changes."""
     require_new(path)
     pictures = RecordedFrames(session)
-    if not pictures.stamps:
+    if not len(pictures):
         raise InputError(f"{session.folder.path} has no pictures to export")
     writer: VideoWriter | None = None
     try:
-        for frame in change(map(pictures.frame, range(len(pictures.stamps)))):
+        for frame in change(map(pictures.frame, range(len(pictures)))):
             height, width = frame.image.shape[:2]
             if writer is None:
                 writer = VideoWriter(path, width, height, "h264")

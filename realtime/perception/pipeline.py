@@ -219,9 +219,11 @@ class Pipeline:
             self._engine.close()
 
     def _remember(self, face: AlignedFace) -> None:
-        self._history.append(face)
-        while face.stamp.time_s - self._history[0].stamp.time_s > self._history_s:
-            self._history.popleft()
+        history = self._history
+        # Seen from the last face, not from this one: what was open before a gap is named after it.
+        while history and history[-1].stamp.time_s - history[0].stamp.time_s > self._history_s:
+            history.popleft()
+        history.append(face)
 
     def _submit(self, updates: Sequence[SpotUpdate], known_at: Stamp) -> None:
         for update in updates:

@@ -11,6 +11,8 @@ from realtime.spotting.spotting_scores import Expression, match
 
 WINDOW_S = 300.0
 """How far back is counted."""
+MOST_EVENTS = 1000
+"""More than that time can have."""
 SETTLED_S = 2.0
 """An expression that ended longer ago has been found or missed."""
 

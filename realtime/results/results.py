@@ -1,9 +1,9 @@
 """The results of a run so far: newest step, events, the plot's history, latencies."""
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import islice, takewhile
 from threading import Condition, Lock
 from types import MappingProxyType
 
@@ -174,11 +174,18 @@ class Results:
         with self._changed:
             return self._latest if self._changed.wait_for(is_new, timeout_s) else None
 
-    def events(self) -> tuple[Event, ...]:
-        """Return each event in its current state, in the order in which events were first known.
-        Withdrawn events disappear once they are older than the last 50."""
+    def events(self, newest: int | None = None) -> tuple[Event, ...]:
+        """Return each event in its current state, in the order in which events were first known;
+        `newest`: only so many of the last ones, because a day has thousands. Withdrawn events
+        disappear once they are older than the last 50."""
         with self._changed:
-            return tuple(self._events.values())
+            found = islice(reversed(self._events.values()), newest)
+            return tuple(reversed([*found]))
+
+    def deleted(self, numbers: Collection[int]) -> set[int]:
+        """Return those of `numbers` of which there is no event any more."""
+        with self._changed:
+            return {number for number in numbers if number not in self._events}
 
     def history(self, since_s: float) -> tuple[SignalAt, ...]:
         """Return the signals of frames later than `since_s` (time of the source), at most 30 s
@@ -239,7 +246,8 @@ class Results:
                         break
         if not events:
             return
-        for number in list(self._events)[-DETAILED_EVENTS - len(events) : -DETAILED_EVENTS]:
+        older = islice(reversed(self._events), DETAILED_EVENTS, DETAILED_EVENTS + len(events))
+        for number in [*older]:
             old = self._events[number]
             if old.state == "withdrawn":
                 del self._events[number]

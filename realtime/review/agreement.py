@@ -86,7 +86,7 @@ def agree(session: Session, first: str, second: str) -> Agreement:
     spans_a, spans_b = _expressions(session, a), _expressions(session, b)
     pairs = match(spans_a, spans_b, MIN_IOU)
     both = [(a[i], b[j]) for i, j in pairs]
-    times = [f.time_s for f in session.frames if f.fate == "recorded" and f.time_s is not None]
+    times = session.frames.time_s[session.frames.recorded].tolist()
     other = {edit.number: edit for edit in theirs}
     decided = [
         (edit, other[edit.number])

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from model.errors import InputError, error_line
 from model.records import ArrayF32, ArrayF64
 from realtime.sessions.folder import SessionFolder
+from realtime.sessions.line_file import whole_lines
 from realtime.spotting.motion import REGIONS
 
 LANES = ("Brows", "Eyes", "Nose", "Mouth")
+_BLOCK_BYTES = 2**24  # read at a time: the table of a day has gigabytes
 _GROUPS = {"brow": "Brows", "lid": "Eyes", "nose": "Nose", "cheek": "Nose"}
 
 
@@ -63,24 +65,41 @@ def read_motion(folder: SessionFolder) -> MotionLanes:
 
 def read_motion_csv(path: Path) -> MotionLanes:
     """Read the motion table in the CSV file `path`, see `read_motion`."""
-    columns = [f"{name}_{what}_px" for name in REGIONS for what in ("strength", "threshold")]
-    convert = pacsv.ConvertOptions(
-        include_columns=["time_s", *columns],
-        column_types=dict.fromkeys(["time_s", *columns], "float64"),
-    )
-    if not path.exists() or path.stat().st_size == 0:
-        return MotionLanes(np.empty(0), np.empty((0, len(LANES)), np.float32))
+    times_s, over = [np.empty(0)], [np.empty((0, len(LANES)), np.float32)]
+    header, read = b"", 0
     try:
-        table = pacsv.read_csv(path, convert_options=convert)
+        for block in whole_lines(path, _BLOCK_BYTES):
+            read += len(block)
+            header = header or block[: block.find(b"\n") + 1]
+            rows = block.removeprefix(header)
+            if rows:
+                table = _read_rows(header + rows)
+                times_s.append(table["time_s"].to_numpy().astype(np.float64))
+                over.append(_join_lanes(table))
+        if path.exists() and path.stat().st_size > read:
+            raise pa.ArrowInvalid("its last line is cut off")
     except (pa.ArrowException, OSError) as error:
         raise InputError(
             f"{path} is damaged ({error_line(error)}): move it away, and the page shows "
             "all but the motion"
         ) from None
+    return MotionLanes(np.concatenate(times_s), np.concatenate(over))
+
+
+def _read_rows(text: bytes) -> "pa.Table":
+    columns = [f"{name}_{what}_px" for name in REGIONS for what in ("strength", "threshold")]
+    convert = pacsv.ConvertOptions(
+        include_columns=["time_s", *columns],
+        column_types=dict.fromkeys(["time_s", *columns], "float64"),
+    )
+    return pacsv.read_csv(pa.BufferReader(text), convert_options=convert)
+
+
+def _join_lanes(table: "pa.Table") -> ArrayF32:
     over = np.full((table.num_rows, len(LANES)), np.nan, np.float32)
     for name in REGIONS:
         strength = table[f"{name}_strength_px"].to_numpy()
         ratio = (strength / table[f"{name}_threshold_px"].to_numpy()).astype(np.float32)
         lane = LANES.index(find_lane(name))
         over[:, lane] = np.fmax(over[:, lane], ratio)
-    return MotionLanes(table["time_s"].to_numpy().astype(np.float64), over)
+    return over

@@ -54,26 +54,25 @@ class Quality:
 
 def measure_quality(session: Session, motion: MotionLanes, sound: SessionSound | None) -> Quality:
     """Return the quality of `session`. `motion`: its motion table; `sound`: None if it has none."""
+    frames = session.frames
+    recorded = frames.recorded
     lost: Counter[str] = Counter()
-    recorded = [frame for frame in session.frames if frame.fate == "recorded"]
-    for frame in session.frames:
-        if frame.fate != "recorded":
-            lost[frame.cause or frame.fate] += frame.count
+    for place in np.flatnonzero(~recorded).tolist():
+        lost[frames.why(place)] += int(frames.counts[place])
     silent_s: defaultdict[str, float] = defaultdict(float)
     for start_s, end_s, why in sound.find_gaps() if sound is not None else ():
         silent_s[why] += end_s - start_s
-    times_s = np.array([frame.stamp.time_s for frame in recorded])
-    steps_ms = 1e3 * np.diff(times_s)
+    steps_ms = 1e3 * np.diff(frames.time_s[recorded])
     return Quality(
         seconds=session.seconds,
         unobserved_s=sum(end_s - start_s for start_s, end_s in session.unobserved()),
-        recorded=len(recorded),
+        recorded=int(recorded.sum()),
         losses=dict(lost),
         interval_ms=session.interval_ms,
         fps=session.fps,
         longest_gap_s=float(steps_ms.max()) / 1e3 if len(steps_ms) else 0.0,
-        analysed=sum(f.count for f in session.frames if f.analysis in ("analysed", "late")),
-        late=sum(f.count for f in session.frames if f.analysis == "late"),
+        analysed=int(frames.counts[frames.analysed].sum()),
+        late=int(frames.counts[frames.late].sum()),
         faces=int(motion.with_face.sum()),
         silent_s=None if sound is None else dict(silent_s),
     )

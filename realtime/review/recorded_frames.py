@@ -5,15 +5,16 @@ reach any other, it starts at the key frame before that place.
 """
 
 import threading
-from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterator
 
 import av
 import av.error
+import numpy as np
 
 from model.errors import InputError
-from model.records import Frame, ImageU8, Stamp
+from model.records import ArrayF64, Frame, ImageU8, Stamp
+from realtime.sessions.frame_table import NO_PART, Places
 from realtime.sessions.ledger import LedgerLine
 from realtime.sessions.reader import Session
 from realtime.sources.frame_source import Gate
@@ -32,10 +33,11 @@ class RecordedFrames:
         """The video is opened later, for the first picture."""
         self._folder = session.folder
         self._rotate = session.rotate
-        self._records = tuple(r for r in session.frames if r.fate == "recorded" and r.part)
-        self.stamps: tuple[Stamp, ...] = tuple(record.stamp for record in self._records)
-        """The live stamp of each place."""
-        self._places = {(r.part, r.pts_ms): place for place, r in enumerate(self._records)}
+        frames = session.frames
+        self._records = frames.take(frames.recorded & (frames.part != NO_PART))
+        self.times_s: ArrayF64 = self._records.time_s
+        """(N,) float64: the live time of each place."""
+        self._places = Places(self._records)
         self._lock = threading.Lock()
         self._kept: OrderedDict[int, ImageU8] = OrderedDict()
         self._bytes = 0
@@ -45,29 +47,35 @@ class RecordedFrames:
 
     def nearest(self, time_s: float) -> int:
         """Return the place nearest to a time of the source; `InputError` if there is none."""
-        after = bisect_left(self.stamps, time_s, key=lambda stamp: stamp.time_s)
-        near = [place for place in (after - 1, after) if 0 <= place < len(self.stamps)]
+        after = int(np.searchsorted(self.times_s, time_s))
+        near = [place for place in (after - 1, after) if 0 <= place < len(self)]
         if not near:
             raise InputError("this session has no pictures")
-        return min(near, key=lambda place: abs(self.stamps[place].time_s - time_s))
+        return min(near, key=lambda place: abs(self.times_s[place] - time_s))
+
+    def __len__(self) -> int:
+        return len(self.times_s)
+
+    def stamp(self, place: int) -> Stamp:
+        """Return the live stamp of `place`. Raises `InputError` if there is none."""
+        if not 0 <= place < len(self):
+            raise InputError(f"frame {place}: the session has {len(self)} frames, counted from 0")
+        return self._records.stamp(place)
 
     def frame(self, place: int) -> Frame:
         """Return the frame at `place`. Raises `InputError` if there is none, or it cannot be
         decoded."""
-        if not 0 <= place < len(self._records):
-            raise InputError(
-                f"frame {place}: the session has {len(self._records)} frames, counted from 0"
-            )
+        stamp = self.stamp(place)
         with self._lock:
             image = self._kept.get(place)
             if image is None:
                 image = self._decode(place)
             self._kept.move_to_end(place)
-        return Frame(self._records[place].stamp, image, 0.0)
+        return Frame(stamp, image, 0.0)
 
     def between(self, first: int, last: int) -> list[Frame]:
         """Return the existing frames from place `first` to `last`, both included."""
-        places = range(max(0, first), min(last + 1, len(self._records)))
+        places = range(max(0, first), min(last + 1, len(self)))
         return [self.frame(place) for place in places]
 
     def close(self) -> None:
@@ -119,7 +127,7 @@ class RecordedFrames:
         for picture, image in decode_recorded(container, stream, Gate(), self._rotate):
             if picture.pts is None or picture.time_base is None:
                 continue
-            place = self._places.get((part, round(picture.pts * picture.time_base * 1000)))
+            place = self._places.find(part, round(picture.pts * picture.time_base * 1000))
             if place is not None:
                 image.setflags(write=False)
                 yield place, image

@@ -130,7 +130,7 @@ def _align(video: RecordedFrames, event: Event, face: str) -> Iterator[ImageU8]:
     places = sorted({*moments, *between.tolist()})
     replay = open_replay([video.frame(place) for place in places], window, face)
     for place in moments:
-        nearest = np.argmin(np.abs(replay.times_s - video.stamps[place].time_s))
+        nearest = np.argmin(np.abs(replay.times_s - video.times_s[place]))
         yield replay.pictures[nearest]
 
 

@@ -26,6 +26,7 @@ from model.records import ArrayF32
 from realtime.recording.sound_track import SOUND_GAP_S
 from realtime.results.value_checks import as_seconds
 from realtime.sessions.crash_safe_video import SAMPLE_BYTES
+from realtime.sessions.frame_table import NO_MS, NO_PART
 from realtime.sessions.ledger import REDACTED
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.reader import Session
@@ -81,9 +82,10 @@ class SessionSound:
         self.count = round(session.seconds * self.rate)
         """Number of samples; the sound is as long as the video."""
         self._begins: dict[int, float] = {}
-        for record in session.frames:
-            if record.part is not None and record.pts_ms is not None:
-                self._begins.setdefault(record.part, record.pts_ms / 1000)
+        frames = session.frames
+        placed = frames.take((frames.part != NO_PART) & (frames.pts_ms != NO_MS))
+        for part, first in zip(*np.unique(placed.part, return_index=True), strict=True):
+            self._begins[int(part)] = float(placed.pts_ms[first]) / 1000
         self._hop = max(1, self.rate // HOPS_PER_S)
         self._levels: ArrayF32 = np.full(-(-self.count // self._hop), np.nan, np.float32)
         self._measured: set[int] = set()

@@ -5,11 +5,14 @@ somebody may set UTC meanwhile.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
 
+import numpy as np
+
+from model.records import ArrayF64
 from realtime.stream.clock import monotonic_s
 
 ANCHOR_S = 60.0
@@ -62,15 +65,28 @@ def read_clock(
     return min((read() for _ in range(_TRIES)), key=itemgetter(0))
 
 
-def find_clock_offsets(times_s: Iterable[tuple[float, float]]) -> tuple[ClockOffset, ...]:
-    """Return the offset for each stretch between pauses. `times_s`: the time of each frame, in
+def find_clock_offsets(times_s: ArrayF64, system_s: ArrayF64) -> tuple[ClockOffset, ...]:
+    """Return the offset for each stretch between pauses. Both (N,): the time of each frame, in
     order, on the source's clock and on the system's."""
+    offsets_s = system_s - times_s
     found: list[ClockOffset] = []
-    for time_s, received_s in times_s:
-        offset_s = received_s - time_s
-        if not found or abs(offset_s - found[-1].offset_s) > _SAME_S:
-            found.append(ClockOffset(time_s, offset_s))
+    place = 0
+    while place < len(offsets_s):
+        offset_s = float(offsets_s[place])
+        found.append(ClockOffset(float(times_s[place]), offset_s))
+        place = _first_other(offsets_s, place, offset_s)
     return tuple(found)
+
+
+def _first_other(offsets_s: ArrayF64, place: int, offset_s: float) -> int:
+    """Return the first place after `place` with another offset; the length if there is none."""
+    size = 16
+    while place < len(offsets_s):  # in growing steps: they may be near, or a day away
+        other = np.abs(offsets_s[place : place + size] - offset_s) > _SAME_S
+        if other.any():
+            return place + int(other.argmax())
+        place, size = place + size, 2 * size
+    return len(offsets_s)
 
 
 def format_utc(utc_s: float) -> str:

@@ -6,9 +6,7 @@ came have a line with their number (`missing`), and so do frames that were delet
 (`redacted`). The line of a recorded frame is written before its picture.
 """
 
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 from model.records import Stamp
@@ -17,7 +15,8 @@ from realtime.results.value_checks import FURTHEST_MS, as_seconds, as_whole
 LEDGER_HEADER = "index,time_s,received_s,clock,part,pts_ms,fate,cause,count"
 
 Fate = Literal["recorded", "dropped", "missing", "redacted", "analysed", "late", "unanalysed"]
-_FATES = frozenset(get_args(Fate))
+FATES: tuple[Fate, ...] = get_args(Fate)
+"""First those of the capture, then those of the analysis."""
 
 LATE_S = 0.5
 """An analysis that ends more than this after its frame arrived is `late`: by then even the longest
@@ -64,7 +63,7 @@ class LedgerLine:
     count: int = 1
     """Number of frames, from `index` on, that the line describes."""
     analysis: Literal["analysed", "late", "unanalysed", ""] = ""
-    """The frame's analysis, from a later line, see `merge_lines`; empty: there is no such line."""
+    """The frame's analysis, from a later line, see `frame_table`; empty: there is no such line."""
 
     @property
     def stamp(self) -> Stamp:
@@ -84,7 +83,7 @@ def parse_line(text: str) -> LedgerLine | None:
     """Return the line in `text`, written by `LedgerLine.text`; None for the header or a damaged
     line."""
     cells = text.split(",")
-    if len(cells) != 9 or cells[6] not in _FATES:
+    if len(cells) != 9 or cells[6] not in FATES:
         return None
     index, time_s, received_s, clock, part, pts_ms, fate, cause, count = cells
     try:
@@ -107,25 +106,3 @@ def parse_line(text: str) -> LedgerLine | None:
         return None if abs(line.pts_ms or 0) > FURTHEST_MS else line
     except (ValueError, TypeError):
         return None
-
-
-def count_fates(lines: Iterable[LedgerLine]) -> dict[str, int]:
-    """Return the number of frames by what happened to them: `recorded`, `dropped`, `redacted`."""
-    counts = Counter(line.fate for line in lines)
-    return {fate: counts[fate] for fate in ("recorded", "dropped", "redacted")}
-
-
-def merge_lines(lines: Iterable[LedgerLine]) -> list[LedgerLine]:
-    """Return one line per frame, with its analysis, in order of the index. Of two lines about the
-    capture, or two about the analysis, the later one counts."""
-    capture: dict[int, LedgerLine] = {}
-    analysis: dict[int, LedgerLine] = {}
-    for line in lines:
-        of_capture = line.fate in ("recorded", "dropped", "missing", "redacted")
-        (capture if of_capture else analysis)[line.index] = line
-    return [
-        replace(line, analysis=analysis[index].fate)  # type: ignore[arg-type]  # see above
-        if index in analysis
-        else line
-        for index, line in sorted(capture.items())
-    ]

@@ -50,6 +50,16 @@ def read_lines(path: Path) -> Iterator[str]:
                 yield line[:-1].decode("utf-8", "replace")
 
 
+def whole_lines(path: Path, size: int) -> Iterator[bytes]:
+    """Yield the content of `path` in pieces of about `size` bytes that end with a line; nothing if
+    there is no such file. Leaves out a torn last line."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        while piece := file.read(size) + file.readline():
+            yield piece[: piece.rfind(b"\n") + 1]
+
+
 def replace_text(path: Path, lines: Iterable[str]) -> None:
     """Replace the content of `path` by `lines`, atomically: even after a power cut the file is
     either the old or the new one. The new one is its owner's alone."""

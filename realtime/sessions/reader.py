@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,8 @@ from realtime.results.sentences import Language
 from realtime.results.snapshot import PAUSED
 from realtime.sessions.clock_anchors import SOURCE_TIME, ClockOffset, find_clock_offsets
 from realtime.sessions.folder import SessionFolder
-from realtime.sessions.ledger import REDACTED, LedgerLine, merge_lines, parse_line
+from realtime.sessions.frame_table import FrameTable, read_ledger
+from realtime.sessions.ledger import REDACTED
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.markers import Marker, parse_marker
 
@@ -35,8 +36,7 @@ class Session:
 
     folder: SessionFolder
     document: dict[str, Any]
-    frames: tuple[LedgerLine, ...]
-    """In order of the index."""
+    frames: FrameTable
     events: tuple[Event, ...]
     """Each in its last state, in the order in which they were first found."""
     markers: tuple[Marker, ...]
@@ -85,16 +85,14 @@ class Session:
     def seconds(self) -> float:
         """Length from 0 s of the video to the last recorded frame, also if its beginning was
         deleted since: s."""
-        times = [f.time_s for f in self.frames if f.fate == "recorded" and f.time_s is not None]
-        return max(times) - self.zero_s if times else 0.0
+        times_s = self.frames.time_s[self.frames.recorded]
+        return float(times_s.max()) - self.zero_s if len(times_s) else 0.0
 
     @property
     def interval_ms(self) -> tuple[float, float, float]:
         """`measure_intervals_ms` of the recorded frames."""
-        recorded = [frame.stamp for frame in self.frames if frame.fate == "recorded"]
-        return measure_intervals_ms(
-            [stamp.index for stamp in recorded], [stamp.time_s for stamp in recorded]
-        )
+        recorded = self.frames.recorded
+        return measure_intervals_ms(self.frames.indices[recorded], self.frames.time_s[recorded])
 
     @property
     def fps(self) -> float:
@@ -106,36 +104,40 @@ class Session:
     def deletion_interrupted(self) -> bool:
         """Whether something that was to be deleted is still there: `recover` finishes it."""
         spans = [marker.span for marker in self.markers if marker.kind == "redact"]
-        times_s = [frame.time_s for frame in self.frames if frame.time_s is not None]
-        return any(start_s <= s <= end_s for start_s, end_s in spans for s in times_s)
+        times_s = self.frames.time_s
+        return any(
+            bool(np.any((start_s <= times_s) & (times_s <= end_s))) for start_s, end_s in spans
+        )
 
     def gaps(self) -> list[tuple[float, float, str]]:
         """Return the gaps in the video: the times of the pictures before and after each, on the
         source's clock, and its cause."""
-        found = []
-        before_s, why = self.zero_s, ""
-        for frame in self.frames:
-            if frame.fate != "recorded" or frame.time_s is None:
-                why = why or frame.cause or frame.fate
-                continue
-            if why and frame.time_s > before_s:
-                found.append((before_s, frame.time_s, why))
-            before_s, why = frame.time_s, ""
-        return found
+        return [
+            (before_s, after_s, self.frames.why(lost.start))
+            for before_s, after_s, lost in self._gaps()
+        ]
 
     def unobserved(self) -> list[tuple[float, float]]:
         """Return the gaps of the video in which nothing was observed, because it was deleted since
         or the recording was paused: s of the video."""
-        found = []
-        before_s, missed = self.zero_s, False
-        for frame in self.frames:
-            if frame.fate != "recorded" or frame.time_s is None:
-                missed |= frame.cause in UNOBSERVED
-                continue
-            if missed:
-                found.append((before_s - self.zero_s, frame.time_s - self.zero_s))
-            before_s, missed = frame.time_s, False
-        return found
+        on_purpose = [k for k, word in enumerate(self.frames.words) if word in UNOBSERVED]
+        return [
+            (before_s - self.zero_s, after_s - self.zero_s)
+            for before_s, after_s, lost in self._gaps()
+            if np.isin(self.frames.causes[lost], on_purpose).any()
+        ]
+
+    def _gaps(self) -> Iterator[tuple[float, float, slice]]:
+        """The times around each gap, on the source's clock, and the places of its frames."""
+        (recorded,) = np.nonzero(self.frames.recorded)
+        before = np.append(-1, recorded[:-1])  # what is recorded before each
+        times_s = self.frames.time_s
+        for place in np.flatnonzero(recorded - before > 1).tolist():
+            lost = slice(int(before[place]) + 1, int(recorded[place]))
+            before_s = self.zero_s if lost.start == 0 else float(times_s[lost.start - 1])
+            after_s = float(times_s[lost.stop])
+            if after_s > before_s:
+                yield before_s, after_s, lost
 
     def utc(self, time_s: float) -> datetime | None:
         """Return a time of the source as UTC; None if unknown."""
@@ -181,7 +183,8 @@ def open_session(path: Path) -> Session:
             f"{path} is still being recorded, or was cut off: once the recording has ended, repair "
             f"it with fmanet session recover {path}"
         )
-    frames = tuple(merge_lines(filter(None, map(parse_line, read_lines(folder.frames)))))
+    frames = read_ledger(folder.frames)
+    timed = frames.take(~np.isnan(frames.time_s) & (np.nan_to_num(frames.received_s) != 0))
     return Session(
         folder,
         document,
@@ -189,8 +192,7 @@ def open_session(path: Path) -> Session:
         latest_states(filter(None, map(parse_event, read_lines(folder.events)))),
         tuple(filter(None, map(parse_marker, read_lines(folder.markers)))),
         clock_offsets=find_clock_offsets(
-            (frame.time_s, frame.time_s if frame.clock in SOURCE_TIME else frame.received_s)
-            for frame in frames
-            if frame.time_s is not None and frame.received_s
+            timed.time_s,
+            np.where(timed.having_clock(SOURCE_TIME), timed.time_s, timed.received_s),
         ),
     )

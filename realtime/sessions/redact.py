@@ -10,6 +10,8 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from model.errors import InputError
 from realtime.results.event_lines import overlaps, parse_event
 from realtime.results.value_checks import as_seconds
@@ -23,7 +25,8 @@ from realtime.sessions.coder_edits import (
     read_history,
 )
 from realtime.sessions.folder import SessionFolder, delete_files
-from realtime.sessions.ledger import REDACTED, LedgerLine, count_fates, merge_lines, parse_line
+from realtime.sessions.frame_table import count_fates, read_ledger
+from realtime.sessions.ledger import REDACTED, LedgerLine
 from realtime.sessions.markers import Marker, format_marker, parse_marker
 from realtime.sessions.reader import open_session
 from realtime.sessions.video_cut import copy_without
@@ -200,7 +203,8 @@ def redact_span(path: Path, start: float, end: float) -> int:
     if not start < end:
         raise InputError(f"--from {start:g} --to {end:g}: the end must come after the start")
     session = open_session(path)
-    last_s = max((f.time_s for f in session.frames if f.time_s is not None), default=0.0)
+    times_s = session.frames.time_s[~np.isnan(session.frames.time_s)]
+    last_s = float(times_s.max()) if len(times_s) else 0.0
     start_s, end_s = max(0.0, start) + session.zero_s, min(end + session.zero_s, last_s)
     marker = Marker("redact", "", "", start_s, monotonic_s(), format_utc(time.time()), end_s)
     frames = redact_marked(session.folder, marker)
@@ -210,8 +214,7 @@ def redact_span(path: Path, start: float, end: float) -> int:
 
 def update_counts(folder: SessionFolder) -> None:
     """Count in `session.json` what the ledger has."""
-    ledger = filter(None, map(parse_line, lines.read_lines(folder.frames)))
-    frames = count_fates(merge_lines(ledger))
+    frames = count_fates(read_ledger(folder.frames))
     document = folder.read_document()
     if document.get("frames") != frames:
         document["frames"] = frames

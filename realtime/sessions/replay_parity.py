@@ -19,6 +19,7 @@ from realtime.config import LiveConfig
 from realtime.perception.pipeline import open_pipeline, pipeline_config
 from realtime.results.event_lines import latest_states
 from realtime.results.run_summary import RULES_SPOTTER
+from realtime.sessions.frame_table import NO_PART
 from realtime.sessions.reader import Session
 from realtime.sessions.session_source import SessionSource
 from realtime.sources.video_decoding import DAMAGED
@@ -64,7 +65,7 @@ def compare_with_live(source: SessionSource, device: str = "auto") -> Comparison
     if config.baseline is not None:
         options = replace(options, spotter=replace(options.spotter, baseline=config.baseline))
     pipeline = open_pipeline(options)
-    analysed = {frame.index for frame in session.frames if frame.analysis in ("analysed", "late")}
+    analysed = set(session.frames.indices[session.frames.analysed].tolist())
     events: list[Event] = []
     last: Stamp | None = None
     try:
@@ -139,11 +140,11 @@ def _name(event: Event) -> str:
 def _cautions(session: Session, damaged: int) -> Iterator[str]:
     if damaged:
         yield f"{damaged} pictures in the video are damaged"
-    analysed = [f for f in session.frames if f.analysis in ("analysed", "late")]
-    absent = sum(f.count for f in analysed if f.part is None)
+    frames = session.frames
+    absent = int(frames.counts[frames.analysed & (frames.part == NO_PART)].sum())
     if absent:
         yield f"{absent} frames that were analysed live are not in the video"
-    redacted = sum(f.count for f in session.frames if f.fate == "redacted")
+    redacted = int(frames.counts[frames.redacted].sum())
     if redacted:
         yield f"{redacted} frames were redacted; the live analysis may have used them"
     weights = session.document["weights"]

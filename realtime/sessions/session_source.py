@@ -7,10 +7,11 @@ from pathlib import Path
 
 import av
 import av.error
+import numpy as np
 
 from model.errors import InputError, SourceError
 from model.records import Frame
-from realtime.sessions.ledger import LedgerLine
+from realtime.sessions.frame_table import NO_PART, Places
 from realtime.sessions.reader import Session, open_session
 from realtime.sources import SourceInfo, SourceOptions
 from realtime.sources.frame_source import FrameSource, Gate
@@ -41,11 +42,9 @@ class SessionSource(FrameSource):
             self._session: Session = open_session(Path(spec))
         except InputError as error:
             raise SourceError(str(error)) from None
-        recorded = (record for record in self._session.frames if record.fate == "recorded")
-        self._records = {
-            (record.part, record.pts_ms): (place, record) for place, record in enumerate(recorded)
-        }
-        if not self._records:
+        self._records = self._session.frames.take(self._session.frames.recorded)
+        self._places = Places(self._records)
+        if not len(self._records):
             raise SourceError(f"{spec}: no frame was recorded in this session")
         zero_s = self._session.zero_s
         self._start_s = zero_s + options.start_s if options.start_s else -math.inf
@@ -77,16 +76,14 @@ class SessionSource(FrameSource):
     def _run(self) -> Generator[Frame | None, None, None]:
         lost = 0
         # The first picture to be played: its part, and its time in that part, ms.
-        begin_part, begin_ms = next(
-            (
-                place
-                for place, (_, record) in self._records.items()
-                if record.time_s is not None and record.time_s >= self._start_s
-            ),
-            (None, None),
-        )
+        begin_part, begin_ms = NO_PART, 0
+        if self._start_s > -math.inf:
+            later = np.flatnonzero(self._records.time_s >= self._start_s)
+            if len(later):
+                begin_part = int(self._records.part[later[0]])
+                begin_ms = int(self._records.pts_ms[later[0]])
         for part in self._session.folder.parts():
-            if begin_part is not None and part < begin_part:
+            if part < begin_part:
                 continue
             path = self._session.folder.video(part)
             try:
@@ -100,26 +97,24 @@ class SessionSource(FrameSource):
                 stream = choose_video_stream(container, str(path))
                 # A picture that the decoder repaired is not what the camera saw: better none.
                 stream.codec_context.options = LIMITS | {"err_detect": "explode"}
-                if self._start_s > -math.inf and part == begin_part:
-                    seek(container, stream, (begin_ms or 0) / 1000)
+                if part == begin_part:
+                    seek(container, stream, begin_ms / 1000)
                 for picture, image in decode_recorded(
                     container, stream, self._gate, self._session.rotate
                 ):
-                    found = self._record(part, picture)
-                    if found is None or found[1].time_s is None:
+                    place = self._place(part, picture)
+                    if place is None:
                         self._gate.refuse(UNLISTED)
                         continue
-                    place, record = found
-                    if record.index - place > lost:
-                        self._gate.drop("not recorded", record.index - place - lost)
-                        lost = record.index - place
-                    frame = self._gate.admit(image, record.time_s)
+                    stamp = self._records.stamp(place)
+                    if stamp.index - place > lost:
+                        self._gate.drop("not recorded", stamp.index - place - lost)
+                        lost = stamp.index - place
+                    frame = self._gate.admit(image, stamp.time_s)
                     # Not the gate's number: the gate does not know which pictures were damaged.
-                    yield frame and replace(frame, stamp=record.stamp)
+                    yield frame and replace(frame, stamp=stamp)
 
-    def _record(
-        self, part: int, picture: "av.VideoFrame | VideoPacket"
-    ) -> tuple[int, LedgerLine] | None:
+    def _place(self, part: int, picture: "av.VideoFrame | VideoPacket") -> int | None:
         if picture.pts is None or picture.time_base is None:
             return None
-        return self._records.get((part, round(picture.pts * picture.time_base * 1000)))
+        return self._places.find(part, round(picture.pts * picture.time_base * 1000))

@@ -41,8 +41,18 @@ class OpenSession:
         self.mark = object()
         """Part of the key of its replays; an `id` could be used again by another object."""
         self.pictures = RecordedFrames(self.session)
-        self.motion: MotionLanes = read_motion(self.session.folder)
+        self._motion_lock = threading.Lock()
+        self._motion: MotionLanes | None = None
         self._sound = open_sound(self.session)
+
+    @property
+    def motion(self) -> MotionLanes:
+        """The motion, which is read when it is first asked for: of a day that takes seconds. Raises
+        `InputError` if the table is damaged."""
+        with self._motion_lock:
+            if self._motion is None:
+                self._motion = read_motion(self.session.folder)
+            return self._motion
 
     @property
     def sound(self) -> SessionSound:
@@ -65,7 +75,7 @@ class OpenSession:
             "started_utc": session.document["started_utc"],
             "seconds": session.seconds,
             "warnings": session.document["warnings"],
-            "times_s": [round(self.seconds(s.time_s), 6) for s in self.pictures.stamps],
+            "frames": len(self.pictures),
             "lanes": list(LANES),
             "sound": None if self._sound is None else {"quiet_db": LANE_DB},
             "labels": {"Classes": list(classes), "Emotions": EMOTIONS, "Neither": (UNCLEAR,)},
@@ -100,18 +110,12 @@ class OpenSession:
             **{f"{name}_s": self.seconds(stamp.time_s) for name, stamp in stamps.items()},
         }
 
-    def stamp(self, place: int) -> Stamp:
-        if not 0 <= place < len(self.pictures.stamps):
-            count = len(self.pictures.stamps)
-            raise InputError(f"frame {place}: the session has {count} frames, counted from 0")
-        return self.pictures.stamps[place]
-
     def moment(self, place: int, now: Stamp | None) -> Stamp:
         """Return the moment that a coder means by `place`: `now`, unless the coder moved it. If the
         frame of `now` is not in the video, the page shows the nearest one."""
         if now is not None and self.pictures.nearest(now.time_s) == place:
             return now
-        return self.stamp(place)
+        return self.pictures.stamp(place)
 
 
 def _describe_program(event: Event | None) -> dict[str, Any] | None:

@@ -112,7 +112,7 @@ def _coding(opened: OpenSession, coder: str, look: bool = False) -> dict[str, An
 
 def _open(store: SessionStore, name: str, request: CoderRequest) -> OpenSession:
     opened = store.open(name)
-    if request.frames != len(opened.pictures.stamps):
+    if request.frames != len(opened.pictures):
         raise InputError("the session has changed since it was opened: load the page again")
     return opened
 

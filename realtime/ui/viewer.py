@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket
 from model.records import Event, Step
 from realtime.live import LiveSession
 from realtime.recording.status import RecordingStatus
-from realtime.results.demo_tally import DemoTally, Tally
+from realtime.results.demo_tally import MOST_EVENTS, DemoTally, Tally
 from realtime.results.overlay import find_current_event
 from realtime.results.restlessness import RESTLESS_S, find_restless
 from realtime.results.snapshot import Snapshot
@@ -45,6 +45,8 @@ PLAYED = ("file", "folder", "session", "loop")
 """Kinds of source that are played, not live."""
 PLOT_S = 15.0
 """Length of the plot that a new viewer starts with."""
+LISTED = 200
+"""Events that the page lists, the last ones (`KEPT` in `static/events.js`)."""
 RECENT = 16
 """The expression in progress is one of this many last events."""
 COMMANDS = 8
@@ -217,7 +219,7 @@ class Viewer:
         self._last = step
         signals = [s for s in self._session.results.history(last_s) if s.stamp.time_s <= time_s]
         captured_s = self._captured_s(step)
-        event = find_current_event(self._session.results.events()[-RECENT:], time_s)
+        event = find_current_event(self._session.results.events(RECENT), time_s)
         if self._session.hides_labels:
             event = None
         parts = self._encoder.parts(step, self._session.config.rotate)
@@ -278,8 +280,9 @@ class Viewer:
         )
         news = [status]
         self._shown_news = session.results.news
-        events = {event.number: event for event in session.results.events()}
-        gone, forgotten = self._events.keys() - events.keys(), session.results.forgotten_spans()
+        events = {event.number: event for event in session.results.events(LISTED)}
+        gone = session.results.deleted(self._events.keys() - events.keys())
+        forgotten = session.results.forgotten_spans()
         if gone or forgotten != self._forgotten:
             self._forgotten = forgotten
             news.append(make_forgotten(gone, forgotten))
@@ -305,7 +308,8 @@ class Viewer:
             return None
         if self._tally is None:
             self._tally = DemoTally(source.truth)
-        return self._tally.count(self._session.results.events(), self._last.frame.stamp.time_s)
+        recent = self._session.results.events(MOST_EVENTS)
+        return self._tally.count(recent, self._last.frame.stamp.time_s)
 
     def _zero_s(self, snapshot: Snapshot) -> float | None:
         """Return the source's time at which the page's clock shows 0:00: the beginning of a file or

@@ -35,7 +35,7 @@ class Review {
   #timeline = null;
   #coding = new Coding(
     // A redaction changes the places of frames, so each request says how many there were.
-    (path, body) => this.#ask(path, body && { ...body, frames: this.#facts.times_s.length }),
+    (path, body) => this.#ask(path, body && { ...body, frames: this.#facts.frames }),
     () => this.#show(),
   );
   #who = ""; // for whom the motion is loaded
@@ -131,6 +131,18 @@ class Review {
     return null;
   }
 
+  /** The time of each frame, s of the video; null, with a warning, if the request failed. */
+  async #loadTimes(name) {
+    try {
+      const answer = await request(new URL(`../review/${encodeURIComponent(name)}/times.f64`, import.meta.url));
+      if (answer.ok) return new Float64Array(await answer.arrayBuffer());
+      this.#warn(`The server answered ${answer.status}`);
+    } catch {
+      this.#warn("The server does not answer");
+    }
+    return null;
+  }
+
   async #list() {
     const found = await this.#ask("sessions");
     if (!found) return;
@@ -160,8 +172,9 @@ class Review {
     this.#ref("recover").hidden = true;
     await this.#coding.flush();
     const facts = await this.#ask(`${encodeURIComponent(name)}/session`);
+    if (facts) facts.times_s = await this.#loadTimes(name);
     if (turn !== this.#turn) return; // another was chosen meanwhile
-    if (!facts) {
+    if (!facts?.times_s) {
       const unfinished = this.#ref("session").selectedOptions[0]?.dataset.unfinished === "yes";
       this.#offerRecovery(name, unfinished);
       if (unfinished) this.#warn(`${name} was cut off, or is still being recorded: press Recover once it has ended.`);
@@ -180,7 +193,7 @@ class Review {
     this.#timeline = new Timeline(this.#ref("timeline"), this.#ref("overview"), base, facts, (s) => {
       this.#player.play(false);
       this.#player.go(this.#player.placeAt(s));
-    });
+    }, (words) => turn === this.#turn && this.#warn(words));
     this.#panel.open(facts);
     [this.#selected, this.#who] = [null, ""];
     Object.assign(this.#root.dataset, { open: name, sound: facts.sound ? "yes" : "no" });
@@ -215,11 +228,11 @@ class Review {
   }
 
   #about() {
-    const { participant, seconds, times_s: times, coders } = this.#facts;
+    const { participant, seconds, frames, coders } = this.#facts;
     const edited = this.#coding.expressions.some(({ changed }) => changed);
     if (edited && !coders.includes(this.#coding.coder)) coders.push(this.#coding.coder);
     this.#ref("about").textContent = [
-      `${participant}, ${clockTime(seconds)}, ${times.length} frames`,
+      `${participant}, ${clockTime(seconds)}, ${frames} frames`,
       coders.length ? `coded by ${coders.join(", ")}` : "not coded yet",
     ].join(" · ");
   }

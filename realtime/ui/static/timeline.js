@@ -32,10 +32,13 @@ export class Timeline {
   #who = ""; // who looks, as a query; a blind coder sees no motion
   #asking = false;
   #colours = {};
+  #warn;
   #observer;
 
-  /** `stretch`, `whole`: canvases. `moved(s)`: someone went to this time. */
-  constructor(stretch, whole, base, facts, moved) {
+  /** `stretch`, `whole`: canvases. `moved(s)`: someone went to this time. `warn(words)`: something
+   * cannot be shown. */
+  constructor(stretch, whole, base, facts, moved, warn) {
+    this.#warn = warn;
     this.#stretch = stretch;
     this.#whole = whole;
     this.#base = base;
@@ -115,7 +118,9 @@ export class Timeline {
   async #load(what, startS, endS, bins) {
     const url = new URL(what, this.#base);
     url.search = `${this.#who}&${new URLSearchParams({ start_s: startS, end_s: endS, bins })}`;
-    return (await fetch(url)).json();
+    const answer = await (await fetch(url)).json();
+    if (answer.error) this.#warn(answer.error);
+    return answer;
   }
 
   /** Load motion and loudness around the playhead, twice as far as is visible. */
@@ -237,7 +242,7 @@ export class Timeline {
       return;
     }
     drawLaneLines(ctx, width, base, height, this.#colours);
-    if (!this.#near) return;
+    if (!this.#near?.over) return; // not loaded yet, or damaged
     const { from, to, over } = this.#near;
     const stepS = (to - from) / over[lane].length;
     const line = new Path2D();

@@ -1,0 +1,109 @@
+"""Recordings in storage that FFmpeg cannot read by itself, such as `s3://bucket/P07.mp4`: any
+address that fsspec (https://filesystem-spec.readthedocs.io, BSD-3) knows.
+"""
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from model.errors import SourceError
+from realtime.sources import hide_password
+from realtime.sources.network_stream import SCHEMES
+
+_VERSION = ("size", "mtime", "created", "etag", "content-md5", "lastmodified", "last_modified",
+            "md5hash", "updated", "uid")  # fmt: skip
+"""What file systems call what changes when a file does."""
+_DOCUMENT = "session.json"
+
+
+class _Found(NamedTuple):
+    files: Any
+    """fsspec's file system."""
+    path: str
+    facts: dict[str, Any]
+
+
+def is_remote(spec: str) -> bool:
+    """Return whether `spec` is an address of fsspec's, and none that FFmpeg reads (`https://`)."""
+    scheme = re.match(r"([a-z0-9]+)(?:::|://)", spec)
+    if scheme is None or (scheme[1] in SCHEMES and "::" not in spec):
+        return False
+    from fsspec import available_protocols
+
+    return scheme[1] in available_protocols()
+
+
+def remote_name(spec: str) -> str:
+    """Return the name of the file at the address `spec`."""
+    address = next(part for part in spec.split("::") if "://" in part)
+    return PurePosixPath(address.partition("?")[0]).name
+
+
+def remote_facts(spec: str) -> list[str]:
+    """Return what changes when the file at the address `spec` does. Raises `SourceError` if it
+    cannot be reached."""
+    facts = _find(spec).facts
+    return [f"{key} {facts[key]}" for key in sorted(facts) if key.lower() in _VERSION]
+
+
+@contextmanager
+def fetched(spec: str) -> Iterator[Path]:
+    """Yield a copy of the file at the address `spec`, which is deleted afterwards. Raises
+    `SourceError` if it cannot be fetched, or belongs to a session: what was agreed to, and what
+    must be forgotten, are known of the session alone."""
+    found = _find(spec)
+    shown, size = hide_password(spec), found.facts.get("size")
+    if found.facts.get("type") == "directory":
+        raise SourceError(f"{shown} is a folder: give a file, or copy the folder and give its path")
+    if size is None:
+        raise SourceError(f"{shown} does not say how large it is, as a live stream: give a file")
+    if _is_part_of_session(found):
+        raise SourceError(
+            f"{shown} belongs to a session: copy the whole folder and give the copy's path"
+        )
+    with tempfile.TemporaryDirectory(prefix="fmanet-") as folder:
+        if (free := shutil.disk_usage(folder).free) < size:
+            raise SourceError(
+                f"{shown} has {size / 1e9:.1f} GB and {folder} room for {free / 1e9:.1f} GB: make "
+                "room there, or set TMPDIR to a folder that has it"
+            )
+        path = Path(folder, remote_name(spec) or "recording")
+        with _errors_in_one_line(spec):
+            found.files.get_file(found.path, str(path))
+        if path.stat().st_size != size:
+            raise SourceError(f"{shown} was not fetched whole: try again")
+        yield path
+
+
+def _find(spec: str) -> _Found:
+    from fsspec.core import url_to_fs
+
+    with _errors_in_one_line(spec):
+        files, path = url_to_fs(spec)
+        return _Found(files, path, files.info(path))
+
+
+def _is_part_of_session(found: _Found) -> bool:
+    parent = found.path.partition("?")[0].rpartition("/")[0]
+    try:
+        return bool(found.files.exists(f"{parent}/{_DOCUMENT}"))
+    except Exception:  # as where the folder may not be looked at
+        return False
+
+
+@contextmanager
+def _errors_in_one_line(spec: str) -> Iterator[None]:
+    """Raise `SourceError` instead of what a file system raises, which may be anything."""
+    shown = hide_password(spec)
+    try:
+        yield
+    except FileNotFoundError:
+        raise SourceError(f"{shown}: there is no such file") from None
+    except Exception as error:
+        said = str(error).strip() or type(error).__name__
+        why = said.splitlines()[0].replace(spec, shown)
+        raise SourceError(f"{shown} cannot be fetched: {why}") from None
