@@ -1,13 +1,16 @@
 """The measure of the spotter: footage, its motion, figures, commands."""
 
+import csv
 import json
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
+from fakes import write_clip
 
 from calibrate.__main__ import main
 from calibrate.spotting.footage import (
@@ -354,6 +357,41 @@ def test_recordings_are_evaluated_with_names(
     assert plain["micro"]["predicted"] == named["micro"]["predicted"] == 1
     assert plain["micro"]["named"] == 0
     assert named["micro"]["named"] == 1
+
+
+def test_claims_become_films_among_others_and_a_table_to_fill_in(
+    expression_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "films"
+    options = ["--cache", tmp_path / "cache", "--out", out]
+    assert run("claims", expression_clip, *options) == 0
+    assert "1 claimed micro-expression." in capsys.readouterr().out
+    with (out / "films.csv").open(encoding="utf-8") as file:
+        films = list(csv.DictReader(file))
+    (claimed,) = (film for film in films if film["claimed"] == "yes")
+    assert float(claimed["onset_s"]) == pytest.approx(2.1, abs=0.4)
+    for film in films:
+        path = out / f"{film['film']}.mp4"
+        assert path.stat().st_mode & 0o077 == 0
+        with av.open(str(path)) as container:
+            lasts_s = sum(1 for _ in container.decode(video=0)) / 30
+        away_s = float(film["offset_s"]) - float(film["onset_s"])
+        assert 8 * away_s < lasts_s <= 8 * (away_s + 1.2)
+    assert len(films) == 2
+    assert films[0]["offset_s"] < films[1]["onset_s"] or films[1]["offset_s"] < films[0]["onset_s"]
+    answers = (out / "answers.csv").read_text(encoding="utf-8").splitlines()
+    assert answers == ["film,judge,face_moved", *(f"{film['film']},," for film in films)]
+    assert run("claims", expression_clip, *options) == 2
+
+
+def test_recordings_without_a_claim_have_nothing_to_judge(
+    drawn: DrawnFootage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = [frame.image for frame in replace(drawn, seconds=1.0).frames()]
+    still_clip = write_clip(tmp_path / "still.mp4", images, [40 * k for k in range(len(images))])
+    options = ["--cache", tmp_path / "cache", "--out", tmp_path / "films"]
+    assert run("claims", still_clip, *options) == 2
+    assert "nothing to judge" in capsys.readouterr().err
 
 
 def test_expressions_over_a_recording_are_named_by_amplitude(expression_clip: Path) -> None:

@@ -4,9 +4,11 @@
     python -m calibrate spotting evaluate --seeds 1400,1401 --out report/
     python -m calibrate spotting evaluate --over interview.mp4 --seeds 1400 --out over/
     python -m calibrate spotting evaluate --faces portraits/ --seeds 1400 --out faces/
+    python -m calibrate spotting claims interview.mp4 --out films/
 
 `score` compares tables. `evaluate` runs the spotter over footage with known truth (synthetic faces,
-photographs brought to life, expressions written over real ones, annotated recordings).
+photographs brought to life, expressions written over real ones, annotated recordings). `claims`
+writes films of what is found in recordings, for people to judge.
 """
 
 import argparse
@@ -19,6 +21,7 @@ from typing import Any, get_args
 
 from tqdm import tqdm
 
+from calibrate.spotting.claims import write_claims
 from calibrate.spotting.footage import (
     FRAME_SIZE,
     USUAL,
@@ -52,12 +55,14 @@ from model.machine import machine
 from model.parallel import Workers, add_jobs
 from model.synthetic.photographs import list_photographs, photograph_portrait
 from model.synthetic.scanned_face import SkinMotion
+from model.text import count_noun
 from realtime.perception.pipeline import PipelineConfig
 from realtime.results.run_summary import check_new, write_json_report
 from realtime.spotting.baseline_file import Baseline, load_baseline
 from realtime.spotting.spotter import SpotterConfig
 
 _MEASURED, _DEFAULT = "measured", "default"
+_CACHE = Path("runs") / "motion"
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -65,9 +70,10 @@ def main(arguments: Sequence[str]) -> None:
     parser = Parser(
         prog=program("calibrate spotting"), description="Whether the spotter can be trusted."
     )
-    commands = parser.add_subparsers(required=True, metavar="score|evaluate")
+    commands = parser.add_subparsers(required=True, metavar="score|evaluate|claims")
     _add_score(commands)
     _add_evaluate(commands)
+    _add_claims(commands)
     options = vars(parser.parse_args(arguments))
     options.pop("run")(**options)
 
@@ -137,6 +143,16 @@ def evaluate(
         )
         (out / "spotting.html").write_text(format_spotting(rows, about), encoding="utf-8")
         print(f"{out / 'spotting.html'} shows it with plots")
+
+
+def film_claims(recordings: Sequence[str], seed: int, cache: Path, out: Path) -> None:
+    """Write films of what the spotter claims in `recordings`, and of as much in which it claims
+    nothing, into `out`."""
+    claimed = write_claims(recordings, out, MotionCache(cache), seed)
+    print(
+        f"{out}: {count_noun(claimed, 'claimed micro-expression')}. Each judge fills in a copy of "
+        "answers.csv, and does not open films.csv before"
+    )
 
 
 def _footage(
@@ -312,6 +328,20 @@ def _add_evaluate(commands: Any) -> None:
     parser.set_defaults(run=evaluate)
 
 
+def _add_claims(commands: Any) -> None:
+    parser = commands.add_parser(
+        "claims",
+        help="films of what is found in recordings, for people to judge",
+    )
+    add = parser.add_argument
+    add("recordings", nargs="+", metavar="RECORDING", help="video files or folders of images")
+    add("--seed", type=int, default=0, help="of the stretches without a claim, and the order")
+    add("--out", type=Path, required=True, metavar="FOLDER", help="must not exist or be empty")
+    add("--cache", type=Path, default=_CACHE, help="motion that was computed")
+    add_face_networks(parser)
+    parser.set_defaults(run=film_claims)
+
+
 def _add_footage(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
@@ -331,7 +361,7 @@ def _add_footage(parser: argparse.ArgumentParser) -> None:
         metavar="NAME:PATH",
         help="data sets of long recordings, with commas",
     )
-    add("--cache", type=Path, default=Path("runs") / "motion", help="motion that was computed")
+    add("--cache", type=Path, default=_CACHE, help="motion that was computed")
     add_jobs(parser, 1, "measure motion")
 
 
