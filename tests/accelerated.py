@@ -34,7 +34,7 @@ from model.records import (
 from realtime.recording.recorder import SessionRecorder
 from realtime.recording.video_parts import PART_S
 from realtime.results.event_lines import format_event
-from realtime.results.event_tables import format_row, make_motion_row
+from realtime.results.event_tables import MOTION_COLUMNS, format_row, make_motion_row
 from realtime.results.results import Results
 from realtime.sessions.folder import SessionFolder, create_folder
 from realtime.sessions.ledger import LedgerLine
@@ -45,6 +45,7 @@ from realtime.ui.viewer import LISTED, RECENT
 
 FPS = 60
 ZERO_S = 100.0
+BEFORE_S = 1e6  # the results have the real clock, which this one must not overtake
 EVENT_EVERY = 600
 IMAGE = np.zeros((16, 16, 3), np.uint8)
 SAMPLE = MotionSample(
@@ -81,7 +82,7 @@ def step(index: int) -> Step:
     events = () if index % EVENT_EVERY or not index else (event(index),)
     sample = MotionSample(at, *(getattr(SAMPLE, n) for n in SAMPLE.__slots__[1:]))
     timings_ms = {"face": 2.0}
-    return Step(Frame(at, IMAGE, at.time_s + 0.01), None, sample, SIGNAL, events, timings_ms)
+    return Step(Frame(at, IMAGE, at.time_s - BEFORE_S), None, sample, SIGNAL, events, timings_ms)
 
 
 def event(last: int) -> Event:
@@ -135,8 +136,6 @@ def written_session(path: Path, frames: int) -> SessionFolder:
     folder = SessionFolder(path)
     folder.write_document(DOCUMENT | {"zero_s": stamp(0).time_s})
     row = format_row(make_motion_row(step(0))).split(",", 2)[2]
-    with Day(path.with_name(f"{path.name}-header")).folder.motion.open() as empty:
-        header = empty.readline()
 
     def ledger() -> Iterator[str]:
         for index in range(frames):
@@ -151,7 +150,7 @@ def written_session(path: Path, frames: int) -> SessionFolder:
 
     replace_text(folder.frames, ledger())
     with folder.motion.open("w") as table:
-        table.write(header)
+        table.write(",".join(MOTION_COLUMNS) + "\n")
         table.writelines(f"{i},{stamp(i).time_s},{row}\n" for i in range(frames))
     last = range(EVENT_EVERY, frames, EVENT_EVERY)
     replace_text(folder.events, (format_event(event(index)) for index in last))

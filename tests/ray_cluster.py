@@ -3,26 +3,24 @@ this in a process of its own, because Ray's warnings and signals are not ours.
 
     python tests/ray_cluster.py DIR WEIGHTS CLIP [CLIP ...]
 
-analyses the clips and trains six folds with and without the cluster, kills a worker and restarts
-the head, and compares. DIR is a new folder. PYTHONPATH holds the project and its tests, for the
+analyses the clips and trains six folds with and without the cluster, and compares. While the
+cluster analyses the clips, a worker is killed, and later the head; another head takes its place.
+DIR is a new folder. PYTHONPATH holds the project and its tests, for the
 workers.
 """
 
-import os
-import signal
 import socket
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
+import psutil
 from easy import easy_samples
 from ray.cluster_utils import Cluster
 
-from model.cluster import run_on_cluster
 from model.training.loso import leave_one_out
 from model.training.recipe import Recipe
 
@@ -39,23 +37,30 @@ def two_nodes(port: int) -> Iterator[str]:
         cluster.shutdown()
 
 
-def square(folder: Path, number: int) -> int:
-    """A job. The first attempt at number 2 dies; the first at number 4 waits for the head's end."""
-    attempt = folder / f"{number}-was-tried"
-    if number in (2, 4) and not attempt.exists():
-        attempt.touch()
-        if number == 2:
-            os.kill(os.getpid(), signal.SIGKILL)
-        (folder / "now").touch()
-        signal.pause()
-    return number**2
-
-
-def analyze(clips: list[str], weights: str, out: Path, *workers: str) -> dict[str, bytes]:
-    """The tables of `clips`, by name."""
+def analyze(clips: list[str], weights: str, out: Path, *workers: str) -> subprocess.Popen[bytes]:
+    """Begin to write the tables of `clips`."""
     command = [sys.executable, "-m", "realtime.analyze", *clips, "--classifier", weights]
-    subprocess.run([*command, "--out", out, *workers], check=True)
+    return subprocess.Popen([*command, "--out", out, *workers])
+
+
+def contents(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(out.iterdir())}
+
+
+def wait_for(out: Path, clips: int, program: subprocess.Popen[bytes]) -> None:
+    """Return once `clips` are analysed, and not all are."""
+    while len(list(out.glob("*.analysis.json"))) < clips:
+        assert program.poll() is None, "it has ended"
+        time.sleep(0.05)
+
+
+def kill_worker() -> None:
+    """Kill a worker that works on a clip."""
+    for process in psutil.Process().children(recursive=True):
+        if process.name().startswith("ray::_do_there"):
+            process.kill()
+            return
+    raise AssertionError("no worker works")
 
 
 def train(out: Path, workers: int | str) -> dict[str, bytes]:
@@ -73,25 +78,17 @@ def main() -> None:
     with socket.socket() as free:
         free.bind(("", 0))
         port = free.getsockname()[1]
-    found: list[int] = []
-
-    def follow(address: str) -> None:
-        found.extend(run_on_cluster(partial(square, base), range(8), address))
-
+    assert analyze(clips, weights, base / "alone").wait() == 0
     with two_nodes(port) as address:
-        alone, there = (analyze(clips, weights, base / name, *workers) for name, workers in (
-            ("alone", ()), ("there", ("--ray", address))
-        ))  # fmt: skip
-        assert alone == there, "tables differ"
         assert train(base / "folds", 1) == train(base / "folds-there", address), "folds differ"
-        thread = threading.Thread(target=follow, args=(address,))
-        thread.start()
-        while thread.is_alive() and not (base / "now").exists():
-            thread.join(0.05)
-    # The head is gone, in the middle of number 4. Another starts at the same address.
+        program = analyze(clips, weights, base / "there", "--ray", address)
+        wait_for(base / "there", len(clips) // 5, program)
+        kill_worker()
+        wait_for(base / "there", len(clips) // 2, program)
+    # The head is gone in the middle of the work. Another starts at the same address.
     with two_nodes(port):
-        thread.join(240)
-    assert found == [number**2 for number in range(8)], found
+        assert program.wait() == 0
+    assert contents(base / "alone") == contents(base / "there"), "tables differ"
     print("all is equal")
 
 

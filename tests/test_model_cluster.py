@@ -4,15 +4,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from fakes import write_clip
 
 from model import cluster
 from model.cluster import run_on_cluster
 from model.errors import InputError
 from model.parallel import map_jobs
+from realtime.sources import open_source
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
 
@@ -21,8 +24,13 @@ needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not inst
 def test_a_cluster_gives_what_one_machine_gives_though_workers_and_head_die(
     expression_clip: Path, untrained: Path, tmp_path: Path
 ) -> None:
-    clips = [expression_clip, tmp_path / "again.mkv"]
-    clips[1].write_bytes(expression_clip.read_bytes())
+    with closing(open_source(str(expression_clip))) as source:
+        frames = list(source)
+    clips = [expression_clip]
+    for first in range(19):
+        part = frames[4 * first : 4 * first + 10]
+        clip = tmp_path / f"from-{first}.mkv"
+        clips.append(write_clip(clip, [f.image for f in part], [40 * n for n in range(10)]))
     (tmp_path / "out").mkdir()
     script = Path(__file__).with_name("ray_cluster.py")
     command = [sys.executable, script, tmp_path / "out", untrained, *clips]

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import accelerated
 import av
 import numpy as np
 import pytest
@@ -491,3 +492,18 @@ def _rate(path: Path) -> float:
         rate = container.streams.video[0].average_rate
         assert rate is not None
         return float(rate)
+
+
+def test_a_long_recording_holds_no_more_than_a_short_one(tmp_path: Path) -> None:
+    day = accelerated.Day(tmp_path / "s")
+    day.go_on(4_500)  # all that is bounded is full
+    before = sys.getallocatedblocks()
+    day.go_on(6_000)
+    day.look()
+    events = 6_000 / accelerated.EVENT_EVERY
+    assert sys.getallocatedblocks() - before < 100 * events  # not 6,000 times anything
+    day.close()
+    session = open_session(tmp_path / "s")
+    assert len(session.frames) == 10_500
+    assert len(session.events) == len(day.results.events()) == 17
+    assert session.frames.analysed.all() or session.frames.late.all()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from accelerated import written_session
 from fakes import copied
 from fastapi import FastAPI
 from hypothesis import given
@@ -51,7 +52,7 @@ from realtime.sessions.recover import recover
 from realtime.sessions.redact import redact_span
 from realtime.sources import open_source
 from realtime.spotting.baseline_file import as_document
-from realtime.ui.open_sessions import OpenSession
+from realtime.ui.open_sessions import OpenSession, SessionStore
 from realtime.ui.review import build_review_routes
 
 edits = st.builds(
@@ -521,3 +522,20 @@ def test_no_word_in_a_csv_is_a_formula(words: str) -> None:
     assert format_cell(words) == f"'{words}"
     assert format_cell(-1.5) == "-1.500000"
     assert format_cell("calm = good") == "calm = good"
+
+
+def test_review_of_a_long_session_holds_no_object_per_frame(tmp_path: Path) -> None:
+    taken: list[tuple[int, int]] = []
+    for frames in (2_000, 2_000, 20_000):  # the first pays for what is imported and kept
+        folder = written_session(tmp_path / f"{len(taken)}" / "S", frames)
+        store = SessionStore(folder.path.parent)
+        before = sys.getallocatedblocks()
+        opened = store.open("S")
+        opened.motion.bin_peaks(0, 1e6, 1000)
+        facts = opened.describe()
+        taken.append((sys.getallocatedblocks() - before, len(json.dumps(facts))))
+        assert facts["frames"] == len(opened.pictures.times_s) == len(opened.motion.times_s)
+        assert opened.pictures.nearest(opened.pictures.times_s[-1]) == frames - 1
+    (_, (blocks, length), (more_blocks, longer)) = taken
+    assert more_blocks - blocks < 2_000  # of 18,000 frames and 30 expressions
+    assert longer - length < 100

@@ -393,3 +393,27 @@ def test_every_table_has_the_labels_and_action_units_of_the_coder(
         "coder",
         "yes",
     )
+
+
+def test_an_answer_has_one_expression_if_the_page_knows_the_others(session: Session) -> None:
+    client = client_of(session)
+    number, places = session.confirmed[0].number, len(session.frames)
+    who = {"coder": "C1", "frames": places}
+    first = client.get("/live/review/P07/coding?coder=C1").json()
+    added = {"number": None, "verdict": "open", "onset": 2, "apex": 4, "offset": 6, "label": ""}
+    answer = client.post(
+        "/live/review/P07/edit", json={**who, **added, "known": first["known"]}
+    ).json()
+    assert "expressions" not in answer
+    assert answer["changed"]["number"] == answer["number"] < 0
+    # Another page of the same coder, which has not seen that:
+    one = next(one for one in first["expressions"] if one["number"] == number)
+    kept = {key: one[key] for key in ("number", "onset", "apex", "offset")}
+    edit = {**who, **kept, "verdict": "accepted", "label": "fear", "known": first["known"]}
+    other = client.post("/live/review/P07/edit", json=edit).json()
+    assert {one["number"] for one in other["expressions"]} == {number, answer["number"]}
+    undone = client.post("/live/review/P07/undo", json={**who, "known": other["known"]}).json()
+    assert (undone["changed"]["number"], undone["changed"]["verdict"]) == (number, "open")
+    undone = client.post("/live/review/P07/undo", json={**who, "known": undone["known"]}).json()
+    assert (undone["changed"], undone["number"]) == (None, answer["number"])
+    assert undone["known"] == session.folder.edits("C1").stat().st_size

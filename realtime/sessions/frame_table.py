@@ -13,6 +13,7 @@ from realtime.results.value_checks import FURTHEST_MS, FURTHEST_S, MAX_WHOLE
 from realtime.sessions.ledger import FATES, LEDGER_HEADER, LedgerLine, parse_line
 from realtime.sessions.line_file import whole_lines
 
+ArrayI32 = NDArray[np.int32]
 ArrayI64 = NDArray[np.int64]
 ArrayU8 = NDArray[np.uint8]
 
@@ -39,7 +40,7 @@ class FrameTable(Sequence[LedgerLine]):
     """NaN: unknown."""
     received_s: ArrayF64
     """NaN: unknown."""
-    clocks: ArrayI64
+    clocks: ArrayI32
     """Places in `words`."""
     part: ArrayI64
     """`NO_PART`: not in the video."""
@@ -47,7 +48,7 @@ class FrameTable(Sequence[LedgerLine]):
     """`NO_MS`: not in the video."""
     fates: ArrayU8
     """Places in `FATES`."""
-    causes: ArrayI64
+    causes: ArrayI32
     """Places in `words`."""
     counts: ArrayI64
     analyses: ArrayU8
@@ -90,6 +91,8 @@ class FrameTable(Sequence[LedgerLine]):
 
     def take(self, rows: NDArray[Any]) -> "FrameTable":
         """Return the frames at these places, or those for which `rows` (N,) bool is true."""
+        if rows.dtype == np.bool_ and rows.all():
+            return self  # of a day, each column has 40 MB
         names = [field.name for field in fields(self) if field.name != "words"]
         return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
@@ -156,11 +159,11 @@ class _Lines(NamedTuple):
     indices: ArrayI64
     time_s: ArrayF64
     received_s: ArrayF64
-    clocks: ArrayI64
+    clocks: ArrayI32
     part: ArrayI64
     pts_ms: ArrayI64
     fates: ArrayU8
-    causes: ArrayI64
+    causes: ArrayI32
     counts: ArrayI64
 
     def take(self, rows: NDArray[Any]) -> "_Lines":
@@ -226,10 +229,10 @@ def _parse_fast(block: bytes, words: dict[str, int]) -> _Lines | None:
     def whole(name: str, missing: int) -> ArrayI64:
         return np.asarray(table[name].fill_null(missing).to_numpy(), np.int64)
 
-    def codes(name: str) -> ArrayI64:
+    def codes(name: str) -> ArrayI32:
         column = table[name].chunk(0)
         known = [words.setdefault(word, len(words)) for word in column.dictionary.to_pylist()]
-        return np.asarray(np.array(known, np.int64)[column.indices.to_numpy()])
+        return np.asarray(np.array(known, np.int32)[column.indices.to_numpy()])
 
     fate = table["fate"].chunk(0)
     named = [_CODES.get(word, _NOT_ANALYSED) for word in fate.dictionary.to_pylist()]
@@ -288,6 +291,9 @@ def _as_lines(lines: Iterable[LedgerLine], words: dict[str, int]) -> _Lines:
         )
         for line in lines
     ]
-    types = (np.int64, np.float64, np.float64, *3 * (np.int64,), np.uint8, np.int64, np.int64)
+    types = (
+        *(np.int64, np.float64, np.float64, np.int32),
+        *(np.int64, np.int64, np.uint8, np.int32, np.int64),
+    )
     columns = zip(*rows, strict=True) if rows else 9 * [()]
     return _Lines(*(np.array(c, t) for c, t in zip(columns, types, strict=True)))

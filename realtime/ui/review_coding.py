@@ -13,6 +13,7 @@ from model.errors import InputError
 from realtime.review.agreement import agree, describe_agreement
 from realtime.review.coding import (
     add_edit,
+    check_coder,
     end_blind,
     find_kinds,
     list_expressions,
@@ -26,10 +27,13 @@ from realtime.ui.open_sessions import OpenSession, SessionStore
 
 
 class CoderRequest(BaseModel):
-    """Who codes, and how many frames the session had when the page opened it."""
+    """Who codes, and what the page knows."""
 
     coder: Text
     frames: int
+    """How many frames the session had when the page opened it."""
+    known: int = -1
+    """Length of the coder's file of which the page shows the state, B; -1: unknown."""
 
 
 class EditRequest(CoderRequest):
@@ -57,22 +61,24 @@ def add_coding_routes(router: APIRouter, store: SessionStore) -> None:
     @error_as_answer
     def edit(name: str, request: EditRequest) -> dict[str, Any]:
         opened = _open(store, name, request)
-        made = _add_edit(opened, request)
-        return _coding(opened, request.coder) | {"number": made}
+        known = _knows_all(opened, request)
+        return _changed(opened, request.coder, _add_edit(opened, request), known)
 
     @router.post("/{name}/undo")
     @error_as_answer
     def undo(name: str, request: CoderRequest) -> dict[str, Any]:
         opened = _open(store, name, request)
+        known = _knows_all(opened, request)
         number = undo_edit(opened.session, request.coder).number
-        return _coding(opened, request.coder) | {"number": number}
+        return _changed(opened, request.coder, number, known)
 
     @router.post("/{name}/redo")
     @error_as_answer
     def redo(name: str, request: CoderRequest) -> dict[str, Any]:
         opened = _open(store, name, request)
+        known = _knows_all(opened, request)
         number = redo_edit(opened.session, request.coder).number
-        return _coding(opened, request.coder) | {"number": number}
+        return _changed(opened, request.coder, number, known)
 
     @router.post("/{name}/done")
     @error_as_answer
@@ -93,11 +99,38 @@ def may_see_program(opened: OpenSession, coder: str, look: bool) -> bool:
     return read_coder(opened.session.folder, coder).sees_program if coder else look
 
 
-def _coding(opened: OpenSession, coder: str, look: bool = False) -> dict[str, Any]:
+def _knows_all(opened: OpenSession, request: CoderRequest) -> bool:
+    """Return whether the page shows what the coder did so far, also on another page."""
+    return request.known == _length(opened, request.coder)
+
+
+def _length(opened: OpenSession, coder: str) -> int:
+    if not coder:
+        return 0
+    path = opened.session.folder.edits(check_coder(coder))
+    return path.stat().st_size if path.exists() else 0
+
+
+def _changed(opened: OpenSession, coder: str, number: int, known: bool) -> dict[str, Any]:
+    """Return the state after an edit of expression `number`. If the page knew what was there
+    before, it has only `changed`, the expression (None: it is gone): a day has thousands."""
+    coding = _coding(opened, coder, only=number if known else None)
+    if known:
+        (coding["changed"],) = coding.pop("expressions") or (None,)
+    return coding | {"number": number}
+
+
+def _coding(
+    opened: OpenSession, coder: str, look: bool = False, *, only: int | None = None
+) -> dict[str, Any]:
+    """Return the state of a coder's work, with all expressions or `only` that of this number."""
     session = opened.session
+    length = _length(opened, coder)  # first: what comes meanwhile is not known
     history = read_coder(session.folder, coder)
     seen = may_see_program(opened, coder, look)
     edits = list_expressions(session, coder, look=seen)
+    if only is not None:
+        edits = tuple(edit for edit in edits if edit.number == only)
     kind = find_kinds(session, edits)
     found = {event.number: event for event in session.confirmed} if seen else {}
     return {
@@ -106,6 +139,7 @@ def _coding(opened: OpenSession, coder: str, look: bool = False) -> dict[str, An
         "done_utc": history.done_utc,
         "can_undo": history.last is not None,
         "can_redo": bool(history.undone),
+        "known": length,
         "expressions": [opened.edit(e, kind[e.number], found.get(e.number)) for e in edits],
     }
 

@@ -3,7 +3,7 @@
 
 const LATER_MS = 400; // a note is stored after a pause in typing
 const LOOKED = "fmanet-looked"; // sessions of which this browser has shown what the program found
-const EMPTY = { expressions: [], blind: null, can_undo: false, can_redo: false };
+const EMPTY = { expressions: [], blind: null, can_undo: false, can_redo: false, known: -1 };
 
 export class Coding {
   coder = "";
@@ -16,6 +16,7 @@ export class Coding {
   #show;
   #session = "";
   #recording = ""; // the session and when it began: a name may be used again
+  #known = -1; // how much of the coder's file is shown; another page may have added to it
   #last = Promise.resolve();
   #note = null;
   #typing = 0;
@@ -103,12 +104,19 @@ export class Coding {
   }
 
   async #send(path, body) {
-    const found = await this.#ask(`${this.#session}/${path}`, body);
-    if (found) this.#take(found);
+    const found = await this.#ask(`${this.#session}/${path}`, { ...body, known: this.#known });
+    if (found) this.#take({ ...found, expressions: found.expressions ?? this.#with(found) });
     return found;
   }
 
-  #take({ expressions, blind, can_undo, can_redo }) {
+  /** The expressions after an edit of one of them, `changed`; null: it is there no longer. */
+  #with({ number, changed }) {
+    const others = this.expressions.filter((one) => one.number !== number);
+    return changed ? [...others, changed].sort((a, b) => a.onset_s - b.onset_s) : others;
+  }
+
+  #take({ expressions, blind, can_undo, can_redo, known }) {
+    this.#known = known;
     Object.assign(this, { expressions, blind, canUndo: can_undo, canRedo: can_redo });
     this.#show();
   }

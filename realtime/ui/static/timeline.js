@@ -16,6 +16,7 @@ const SMALL = "12px system-ui, sans-serif";
 const BINS = 1500;
 const GAP_S = 0.5; // without a value for longer, the line is broken
 const HIDDEN = "Motion is hidden: its height is the program's score";
+const AROUND_PX = 100; // an expression's label may reach this far
 const CLICK_PX = 4; // moved further, a press is a drag
 
 export class Timeline {
@@ -185,10 +186,11 @@ export class Timeline {
     }
   }
 
-  #drawGaps({ ctx, x }, tall) {
+  #drawGaps({ ctx, width, x }, tall) {
     ctx.globalAlpha = 0.25;
     ctx.fillStyle = this.#colours.red;
     for (const { start_s: a, end_s: b } of this.#facts.gaps) {
+      if (x(b) < GUTTER_PX || x(a) > width) continue;
       ctx.fillRect(x(a), TOP_PX, Math.max(1, x(b) - x(a)), tall);
     }
     ctx.globalAlpha = 1;
@@ -214,9 +216,10 @@ export class Timeline {
     }
   }
 
-  #drawExpressions({ ctx, height, x }) {
+  #drawExpressions({ ctx, width, height, x }) {
     for (const one of this.#expressions) {
       const [from, apex, to] = [x(one.onset_s), x(one.apex_s), x(one.offset_s)];
+      if (to < GUTTER_PX - AROUND_PX || from > width + AROUND_PX) continue;
       const gone = one.verdict === "rejected";
       const chosen = one.number === this.#selected;
       const colour = gone ? this.#colours.quiet : labelColour(one.label || null);
