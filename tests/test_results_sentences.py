@@ -97,9 +97,10 @@ def test_what_was_not_measured_is_not_said() -> None:
         ("anger", {}, ": anger"),
         ("negative", PREDICTION.probabilities, ": negative"),
         ("boredom", {}, ": boredom"),
+        ("positive", {"positive": 0.999, "negative": 0.001}, ": positive, > 99 %"),
     ],
 )
-def test_a_name_that_is_not_the_networks_has_no_percent(
+def test_only_the_networks_own_name_has_a_percent(
     label: str, probabilities: Any, said: str
 ) -> None:
     named = replace(PREDICTION, label=label, probabilities=probabilities, action_units={})

@@ -26,6 +26,8 @@ LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 NAMED_FROM = 0.5
 """Probability from which an action unit is named."""
+SURE = 0.995
+"""Nothing is 100 % sure: from this probability it says "> 99 %"."""
 MOST_PARTS = 2
 """How many parts of the face a sentence names: those that moved most."""
 ONE_SIDE = 0.35
@@ -191,7 +193,9 @@ def _naming(words: Mapping[str, Any], event: Event) -> str:
     shares = prediction.probabilities
     # A coder's own name has no probability, and a refusal has none either.
     if prediction.label == max(shares, key=shares.__getitem__, default=None):
-        percent = words["percent"].format(percent=round(100 * shares[prediction.label]))
+        share = shares[prediction.label]
+        text = "> 99" if share >= SURE else str(round(100 * share))  # as the page writes it
+        percent = words["percent"].format(percent=text)
     named = [unit for unit, share in prediction.action_units.items() if share >= NAMED_FROM]
     units = words["units"].format(units=", ".join(named)) if named else ""
     label = words["labels"].get(prediction.label, prediction.label)
