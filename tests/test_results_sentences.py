@@ -161,7 +161,7 @@ def test_its_numbers_are_those_of_the_event(
     assert found is not None
     assert float(found[1]) == pytest.approx(max(a, b), abs=0.051)
     assert float(found[2]) == pytest.approx(frames / 30, abs=0.051)
-    assert float(found[3]) == pytest.approx(1 / 30, abs=0.001)
+    assert float(found[3]) == pytest.approx(1 / 30, abs=0.0051)
     stronger, share = ("left" if b > a else "right"), min(a, b) / max(a, b)
     assert (f"The {stronger} inner brow " in text) == (share < ONE_SIDE)
     assert (f"more on the {stronger}" in text) == (ONE_SIDE <= share < MORE)

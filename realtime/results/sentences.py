@@ -5,8 +5,8 @@ on which side, how long, and what the network calls it.
     not follow: surprise, 84 % (AU1, AU2)
 
 Each word follows from the event's numbers by a rule of this module, and all words are in
-`phrases.toml`. So a sentence claims nothing that is not in the event. It is
-an answer in words, as MELLM gives, without a language model.
+`phrases.toml`. So a sentence claims nothing that is not in the event. It is an answer in words, as
+MELLM gives, without a language model. Left and right are the person's.
 """
 
 import argparse
@@ -208,8 +208,8 @@ def _duration_s(window: Window) -> float:
 
 
 def _number(words: Mapping[str, Any], value: float) -> str:
-    """With one decimal; below 0.1 with two digits that count."""
-    text = f"{value:.2g}" if value < 0.0995 else f"{value:.1f}"
+    """With one decimal; below 0.1 with two."""
+    text = f"{value:.2f}" if value < 0.0995 else f"{value:.1f}"
     return text.replace(".", words["decimal"])
 
 
