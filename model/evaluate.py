@@ -169,7 +169,7 @@ def _held_out(
         protocol="holdout",
         first_phase_only=args.first_phase,
         least_confidence=read_checkpoint(path)[0].least_confidence,
-        remark=remark or _describe_prior(args.prior),
+        remark=remark or _remark(samples, args.prior),
     )
 
 
@@ -196,7 +196,7 @@ def _cross(name: str, specs: tuple[str, ...], args: argparse.Namespace) -> list[
                         tested,
                         protocol="cross",
                         first_phase_only=args.first_phase,
-                        remark=_describe_prior(args.prior),
+                        remark=_remark(tested, args.prior),
                     )
                 )
     return found
@@ -221,7 +221,7 @@ def _loso(name: str, specs: tuple[str, ...], args: argparse.Namespace) -> list[E
             samples,
             protocol="loso",
             first_phase_only=args.first_phase,
-            remark=_describe_prior(args.prior),
+            remark=_remark(samples, args.prior),
         )
     ]
 
@@ -282,11 +282,12 @@ def _read_shares(text: str, classes: tuple[str, ...]) -> NDArray[np.float64]:
     return scaled
 
 
-def _describe_prior(prior: str) -> str:
-    if prior == "equal":
-        return ""
+def _remark(samples: SampleSet, prior: str) -> str:
+    """What a reader of the scores has to know: for which shares the answers are, and the notes on
+    the samples."""
     shares = "those of the other subjects' clips" if prior == "data" else prior
-    return f"answers for classes of these shares: {shares}"
+    said = () if prior == "equal" else (f"answers for classes of these shares: {shares}",)
+    return "; ".join((*said, *samples.notes))
 
 
 def _sources(specs: tuple[str, ...], args: argparse.Namespace) -> Sources:

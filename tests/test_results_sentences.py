@@ -97,9 +97,10 @@ def test_what_was_not_measured_is_not_said() -> None:
         ("anger", {}, ": anger"),
         ("negative", PREDICTION.probabilities, ": negative"),
         ("boredom", {}, ": boredom"),
+        ("positive", {"positive": 0.999, "negative": 0.001}, ": positive, > 99 %"),
     ],
 )
-def test_a_name_that_is_not_the_networks_has_no_percent(
+def test_only_the_networks_own_name_has_a_percent(
     label: str, probabilities: Any, said: str
 ) -> None:
     named = replace(PREDICTION, label=label, probabilities=probabilities, action_units={})
@@ -160,7 +161,7 @@ def test_its_numbers_are_those_of_the_event(
     assert found is not None
     assert float(found[1]) == pytest.approx(max(a, b), abs=0.051)
     assert float(found[2]) == pytest.approx(frames / 30, abs=0.051)
-    assert float(found[3]) == pytest.approx(1 / 30, abs=0.001)
+    assert float(found[3]) == pytest.approx(1 / 30, abs=0.0051)
     stronger, share = ("left" if b > a else "right"), min(a, b) / max(a, b)
     assert (f"The {stronger} inner brow " in text) == (share < ONE_SIDE)
     assert (f"more on the {stronger}" in text) == (ONE_SIDE <= share < MORE)

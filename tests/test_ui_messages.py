@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from model.records import Frame, Stamp, Step
-from realtime.ui.messages import MAX_VIEW_PX, FrameEncoder
+from model.records import Event, Frame, Prediction, Stamp, Step, Window
+from realtime.results.sentences import LANGUAGES
+from realtime.ui.messages import MAX_VIEW_PX, FrameEncoder, make_event_message
 
 
 def step(width: int = 64, packed: bytes | None = b"\xff\xd8 as the camera sent it") -> Step:
@@ -25,3 +26,16 @@ def test_any_other_picture_is_encoded(shown: Step, rotate: int) -> None:
     image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     assert image.shape[1] == min(shown.frame.image.shape[1], MAX_VIEW_PX)
     np.testing.assert_allclose(image.mean(axis=(0, 1)), (30, 90, 200), atol=3)
+
+
+def test_an_event_comes_in_words_without_its_name_while_that_is_hidden() -> None:
+    window = Window(Stamp(1, 0.0), Stamp(2, 0.1), Stamp(3, 0.2), 2.0, "micro", ("chin",))
+    prediction = Prediction("surprise", {"surprise": 0.8}, {"AU26": 0.9}, "fmanet")
+    event = Event(1, "confirmed", window, prediction, "", Stamp(3, 0.2))
+    shown = make_event_message(event)["sentences"]
+    assert tuple(shown) == LANGUAGES
+    assert shown["en"] == "The chin moved for 0.2 s (peak after 0.1 s): surprise, 80 % (AU26)"
+    hidden = make_event_message(event, hide_label=True)["sentences"]
+    assert hidden["en"] == "The chin moved for 0.2 s (peak after 0.1 s)"
+    gone = Event(1, "withdrawn", window, None, "a blink", Stamp(3, 0.2))
+    assert make_event_message(gone)["sentences"] == {}

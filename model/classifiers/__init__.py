@@ -39,6 +39,7 @@ CLASSIFIERS = {
     "dianet": "model.classifiers.dianet:DIANet",
     "slstt": "model.classifiers.slstt:SLSTT",
     "tstsan": "model.classifiers.tstsan:TSTSAN",
+    "ahmsa": "model.classifiers.ahmsa:AHMSA",
     "ststnet": "model.classifiers.ststnet:STSTNet",
 }
 

@@ -5,8 +5,8 @@ on which side, how long, and what the network calls it.
     not follow: surprise, 84 % (AU1, AU2)
 
 Each word follows from the event's numbers by a rule of this module, and all words are in
-`phrases.toml`. So a sentence claims nothing that is not in the event. It is
-an answer in words, as MELLM gives, without a language model.
+`phrases.toml`. So a sentence claims nothing that is not in the event. It is an answer in words, as
+MELLM gives, without a language model. Left and right are the person's.
 """
 
 import argparse
@@ -26,6 +26,8 @@ LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 NAMED_FROM = 0.5
 """Probability from which an action unit is named."""
+SURE = 0.995
+"""Nothing is 100 % sure: from this probability it says "> 99 %"."""
 MOST_PARTS = 2
 """How many parts of the face a sentence names: those that moved most."""
 ONE_SIDE = 0.35
@@ -191,7 +193,9 @@ def _naming(words: Mapping[str, Any], event: Event) -> str:
     shares = prediction.probabilities
     # A coder's own name has no probability, and a refusal has none either.
     if prediction.label == max(shares, key=shares.__getitem__, default=None):
-        percent = words["percent"].format(percent=round(100 * shares[prediction.label]))
+        share = shares[prediction.label]
+        text = "> 99" if share >= SURE else str(round(100 * share))  # as the page writes it
+        percent = words["percent"].format(percent=text)
     named = [unit for unit, share in prediction.action_units.items() if share >= NAMED_FROM]
     units = words["units"].format(units=", ".join(named)) if named else ""
     label = words["labels"].get(prediction.label, prediction.label)
@@ -204,8 +208,8 @@ def _duration_s(window: Window) -> float:
 
 
 def _number(words: Mapping[str, Any], value: float) -> str:
-    """With one decimal; below 0.1 with two digits that count."""
-    text = f"{value:.2g}" if value < 0.0995 else f"{value:.1f}"
+    """With one decimal; below 0.1 with two."""
+    text = f"{value:.2f}" if value < 0.0995 else f"{value:.1f}"
     return text.replace(".", words["decimal"])
 
 

@@ -62,7 +62,6 @@ export class EventDialog {
       [
         make("h2", {}, `${name(event)}${event.state === "early" ? "?" : ""}`),
         make("p", {}, summary(event, startS)),
-        make("p", {}, inWords(event.sentences)),
         ...(this.maySave && event.state === "confirmed" && event.pictures ? saveLinks(base) : []),
       ],
       [
@@ -77,7 +76,7 @@ export class EventDialog {
                 make("div", {}, make("h3", {}, "Classes"), bars(event.probabilities)),
                 make("div", {}, make("h3", {}, "Action units"), allUnits(event.action_units)),
               ]),
-          make("div", {}, make("h3", {}, "Evidence"), make("p", {}, why(event))),
+          make("div", {}, make("h3", {}, "Evidence"), make("p", {}, inWords(event.sentences)), make("p", {}, why(event))),
         ),
       ],
     );
