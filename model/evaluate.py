@@ -206,7 +206,19 @@ def _loso(name: str, specs: tuple[str, ...], args: argparse.Namespace) -> list[E
     recipe, init, checkpoint = _start(name, specs, args)
     samples = _open_clips(checkpoint, specs, args)
     folder = args.out / Path(name).stem
-    leave_one_out(recipe, samples, None, folder, device=args.device, init=init)
+    folds = len(set(samples.subjects))
+    print(
+        f"{folds} folds, a training each; an interrupted run goes on where it stopped", flush=True
+    )
+    leave_one_out(
+        recipe,
+        samples,
+        None,
+        folder,
+        device=args.device,
+        init=init,
+        after_fold=lambda answers: print(answers.describe(), flush=True),
+    )
     shares = dict(_predictions(folder / "predictions.csv", samples.classes))
     probabilities = np.array([shares[clip] for clip in samples.clips], np.float32)
     # Folds store only the probabilities of the classes.

@@ -36,7 +36,7 @@ from model.metrics.checkpoint_scores import measure_checkpoint
 from model.metrics.subject_folds import validation_split
 from model.training.leakage import refuse_overlap
 from model.training.loop import check_start, fit
-from model.training.loso import FoldAnswers, leave_one_out
+from model.training.loso import leave_one_out
 from model.training.recipe import (
     CLIP_BATCH,
     CLIP_ROUNDS,
@@ -138,7 +138,7 @@ def _leave_one_out(
         validation_share=args.validation,
         device=args.device,
         init=init,
-        after_fold=_print_fold,
+        after_fold=lambda answers: print(answers.describe(), flush=True),
         workers=args.workers if isinstance(args.workers, str) else 1,
     )
     print(f"{report['clips']} clips of {report['subjects']} subjects, pooled over folds")
@@ -153,14 +153,6 @@ def _leave_one_out(
 
 def _print_line(line: Mapping[str, float]) -> None:
     print("  ".join(f"{name} {value:.4g}" for name, value in line.items()), flush=True)
-
-
-def _print_fold(answers: FoldAnswers) -> None:
-    right = sum(
-        truth == max(range(len(shares)), key=shares.__getitem__)
-        for truth, shares in zip(answers.truth, answers.probabilities, strict=True)
-    )
-    print(f"{answers.subject}: {right} of {len(answers.clips)} named right", flush=True)
 
 
 def _command(args: argparse.Namespace) -> str:

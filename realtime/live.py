@@ -14,7 +14,7 @@ from typing import Self
 
 from model.errors import InputError, describe_error
 from model.machine import choose_device
-from model.records import Frame, Step
+from model.records import Frame, Prediction, Step
 from realtime.config import LiveConfig, device_name
 from realtime.live_threads import Run, StillAliveError
 from realtime.recording.notebook import Notebook
@@ -261,6 +261,13 @@ class LiveSession:
         """This run's source. Callers may use only `info`, `status` and a demo's truth."""
         run = self._run
         return run.source if run else None
+
+    @property
+    def large(self) -> Prediction | None:
+        """What a large movement in progress is named so far; None if there is none, or names are
+        hidden."""
+        run = self._run
+        return None if run is None or run.finished.is_set() else run.large
 
     @property
     def starting(self) -> bool:

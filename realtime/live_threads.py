@@ -16,7 +16,7 @@ from contextlib import ExitStack, suppress
 from functools import partial
 
 from model.errors import InputError, describe_error
-from model.records import Frame, Stamp, Step
+from model.records import Frame, Prediction, Stamp, Step
 from realtime.config import LiveConfig, device_name
 from realtime.perception.pipeline import open_pipeline, pipeline_config
 from realtime.recording.recorder_thread import END_OF_SOURCE, open_recording
@@ -105,7 +105,10 @@ class Run:
             self._packing = ClipPacker(self.ring, clips)
             opened.callback(self._packing.stop, JOIN_S)
             pipeline, self.warning = pipeline_config(config, device, source.info)
-            self._pipeline = open_pipeline(pipeline, self._classify, settled=False)
+            names_large = config.record is None or config.record.show_labels
+            self._pipeline = open_pipeline(
+                pipeline, self._classify, settled=False, names_large=names_large
+            )
             opened.callback(self._attempt, self._pipeline.close)
             self.recording = open_recording(
                 config, device_name(device), source, self.ring, self.captured, self._pauses
@@ -182,6 +185,11 @@ class Run:
     def engine(self) -> str:
         """What runs the classifier now."""
         return self._pipeline.engine
+
+    @property
+    def large(self) -> Prediction | None:
+        """See `LiveSession.large`."""
+        return self._pipeline.large
 
     @property
     def trouble(self) -> str:

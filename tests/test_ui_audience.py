@@ -113,6 +113,9 @@ def test_a_face_in_constant_motion_is_explained(
 def test_what_moves_far_is_named_while_it_moves(demo: Served, chromium: Browser) -> None:
     with opened(chromium, demo) as watched:
         watched.page.wait_for_selector("[data-ref=picture][data-large*=Mouth]")
+        named = "[data-ref=picture][data-named]:not([data-named=''])"
+        watched.page.wait_for_selector(named)  # the network names what there is of it
+        watched.page.wait_for_selector("[data-ref=picture][data-named='']")
         watched.page.wait_for_selector("[data-ref=picture][data-large='']")
         watched.check(demo)
 

@@ -45,6 +45,14 @@ class FoldAnswers:
     probabilities: tuple[tuple[float, ...], ...]
     """Probabilities by clip and class."""
 
+    def describe(self) -> str:
+        """Return how many clips were named right, as `01: 3 of 5 named right`."""
+        right = sum(
+            truth == max(range(len(shares)), key=shares.__getitem__)
+            for truth, shares in zip(self.truth, self.probabilities, strict=True)
+        )
+        return f"{self.subject}: {right} of {len(self.clips)} named right"
+
 
 def leave_one_out(
     recipe: Recipe,

@@ -33,10 +33,12 @@ from model.records import (
     Frame,
     FramePair,
     ImageU8,
+    Prediction,
     SpotUpdate,
     Stamp,
     Step,
 )
+from realtime.perception.large_movement import LargeMovement
 from realtime.perception.spotting_steps import Aligned, Aligner, Perception
 from realtime.sources import SourceInfo
 from realtime.spotting.baseline_file import fit_to_source
@@ -106,10 +108,12 @@ class Pipeline:
         naming: Naming | None = None,
         motion: Motion | None = None,
         aligner: Aligner | None = None,
+        names_large: bool = False,
     ) -> None:
         """`executor` runs classification; the caller shuts it down. Default: inline. `engine` runs
         the classifier; give it if the pipeline should report on it and close it. `naming` and
-        `motion` run on the CPU by default. Without `aligner`, the face mesh finds the faces."""
+        `motion` run on the CPU by default. Without `aligner`, the face mesh finds the faces. With
+        `names_large`, `large` has the name of a large movement while it lasts."""
         self._perception = Perception(Spotter(spotter), motion, aligner)
         self._classifier = classifier
         self._naming = naming or Naming(flow, classifier)
@@ -121,6 +125,7 @@ class Pipeline:
         self._history_s = spotter.longest_s + HISTORY_SLACK_S
         self._pending: deque[_PendingEvent] = deque()
         self._named: set[int] = set()
+        self._large = LargeMovement(self._name_large) if names_large else None
 
     def step(self, frame: Frame, following: Frame | None = None) -> Step:
         """Return everything that `frame` adds. Frames come in the order of their stamps. A frame
@@ -159,8 +164,15 @@ class Pipeline:
             self._remember(step.face)
         if step.signal is not None:
             self._submit(step.signal.updates, frame.stamp)
+        if self._large is not None:
+            self._large.push(step.motion, step.signal)
         _, timings_ms = aligned  # naming adds its times to this step's own
         return replace(step, events=tuple(self._collect(timings_ms, wait=False)))
+
+    @property
+    def large(self) -> Prediction | None:
+        """The name so far of a large movement in progress; None if there is none."""
+        return None if self._large is None else self._large.prediction
 
     @property
     def is_naming(self) -> bool:
@@ -244,6 +256,13 @@ class Pipeline:
             shown = tuple(phase[0] for phase in crops)
             self._pending.append(_PendingEvent(update, known_at, future, shown))
 
+    def _name_large(self, onset: Stamp, peak: Stamp) -> Future[NamedExpression] | None:
+        crops = [crops_around(self._history, moment) for moment in (onset, peak)]
+        if self._pending or not all(crops):  # expressions come first
+            return None
+        frames = None if self._classifier.inputs == "flows" else self._frames([onset, peak])
+        return self._executor.submit(self._naming, crops, frames)
+
     def _crops_around(self, moment: Stamp) -> list[ImageU8]:
         crops = crops_around(self._history, moment)
         if not crops:
@@ -289,9 +308,10 @@ def open_pipeline(
     aligner: Aligner | None = None,
     *,
     settled: bool = True,
+    names_large: bool = False,
 ) -> Pipeline:
-    """Return a pipeline with its networks loaded and warm; for `executor` and `aligner` see
-    `Pipeline`. If `settled`, wait until all engines are built: then no engine is replaced during
+    """Return a pipeline with its networks loaded and warm; for the other arguments see `Pipeline`.
+     If `settled`, wait until all engines are built: then no engine is replaced during
     the run, and the same frames give the same answers.
 
     Raises `InputError` for an unknown flow or classifier, or if the engine asked for by name is
@@ -310,6 +330,7 @@ def open_pipeline(
             naming=naming,
             motion=Motion(config.device),
             aligner=aligner or FaceAligner(config.face),
+            names_large=names_large,
         )
     except BaseException:
         engine.close()

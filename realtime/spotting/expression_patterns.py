@@ -19,6 +19,7 @@ from model.records import ArrayF64
 from model.synthetic.expressions import sample_expression
 from realtime.spotting.motion import REGIONS
 
+SCANNED_UNITS = Path(__file__).with_name("scanned_units.csv")
 COLUMNS = ("unit", "side", *(f"{region}_{axis}" for region in REGIONS for axis in "uv"))
 """Of the table. The side is the person's: right, left, or both."""
 
@@ -38,7 +39,7 @@ def read_units(path: Path) -> Mapping[tuple[str, str], ArrayF64]:
 @cache
 def expression_patterns() -> ArrayF64:
     """Return directions of expressions, (P, 2 R), each with its strongest region at 1."""
-    units = read_units(Path(__file__).with_name("scanned_units.csv"))
+    units = read_units(SCANNED_UNITS)
     still = np.zeros(2 * len(REGIONS))
     rng = np.random.default_rng(_SEED)
     patterns = []

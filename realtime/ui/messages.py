@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, FiniteFloat, ValidationError
 
-from model.records import Event, SpotUpdate, Step
+from model.records import ArrayF32, Event, Prediction, SpotUpdate, Step
 from model.synthetic.action_units import load_catalogue
 from model.text import clean_text
 from realtime.config import LiveConfig
@@ -25,6 +25,7 @@ from realtime.results.overlay import describe_frame, draw_heat, finite, reduce_m
 from realtime.results.results import SignalAt
 from realtime.results.sentences import describe_in_all
 from realtime.results.snapshot import Snapshot
+from realtime.results.unit_activity import activity_units
 from realtime.review.motion_lanes import LANES, find_lane
 from realtime.sessions.ledger import describe_cause
 from realtime.sources import SEEKABLE, SourceInfo, hide_password
@@ -112,6 +113,9 @@ def make_frame_message(
     signals: Iterable[SignalAt],
     parts: Mapping[str, bytes],
     captured_s: float,
+    *,
+    large: Prediction | None = None,
+    units_px: ArrayF32 | None = None,
 ) -> bytes:
     """Return the binary message of one frame.
 
@@ -119,8 +123,16 @@ def make_frame_message(
     with which the viewer acknowledges it), `captured_s` (`realtime.stream.clock`) and `signals`:
     every sample since the last message, [time_s, strengths, thresholds, rejected], so that the plot
     is complete even if frames were skipped. `rejected` are the candidates rejected at that sample:
-    [onset_s, apex_s, end_s, kind, reason]."""
+    [onset_s, apex_s, end_s, kind, reason]. `large`: what a large movement in progress is named so
+    far, `label` and `probability`; None if there is none. `units`: how far each unit moves the
+    face, as `UnitActivity.measure` returns it, where there is a measurement."""
     header = describe_frame(step, event)
+    header["large"] = large and {
+        "label": large.label,
+        "probability": large.probabilities.get(large.label),
+    }
+    if units_px is not None:
+        header["units"] = [round(float(px), 2) for px in units_px]
     header["message"] = number
     header["captured_s"] = captured_s
     header["signals"] = [
@@ -149,6 +161,7 @@ def make_hello(*, may_control: bool, shared: bool) -> dict[str, Any]:
         "regions": regions,
         "flags": dict(FLAGS),
         "units": {name: unit.name for name, unit in load_catalogue().units.items()},
+        "activity_units": list(activity_units()),
     }
 
 

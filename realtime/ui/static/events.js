@@ -92,8 +92,8 @@ function likely({ label, probabilities }) {
 
 function describe(event) {
   if (event.offset_s === null) return "at its apex";
-  const kind = event.kind === "macro" ? "macro-expression, " : "";
-  return kind + ms(event.offset_s - event.onset_s);
+  const kind = event.kind === "macro" ? " (macro)" : ""; // on a phone there is no room for more
+  return ms(event.offset_s - event.onset_s) + kind;
 }
 
 /** One bar per class, the likeliest in its colour. */

@@ -16,6 +16,7 @@ import { SourceChoice } from "./source.js";
 import { Stage } from "./stage.js";
 import { StatusLine } from "./status.js";
 import { watchVisible } from "./tab.js";
+import { UnitStrips } from "./unit_strips.js";
 
 const NOTICE_MS = 8000;
 
@@ -24,6 +25,7 @@ export function mount(root) {
   const ref = (name) => root.querySelector(`[data-ref="${name}"]`);
   const stage = new Stage(ref);
   const plot = new Plot(ref("plot"));
+  const strips = new UnitStrips(ref("unit-strips"));
   const status = new StatusLine(root, ref);
   const intro = new Intro(ref);
   const dialog = new EventDialog(ref("dialog"));
@@ -45,6 +47,7 @@ export function mount(root) {
     frame(frame) {
       // One animation frame paints picture, overlay and plot: they show the same moment.
       plot.push(frame.header);
+      strips.push(frame.header);
       game.frame(frame.header);
       [state.nowS, state.begun] = [frame.header.time_s, true];
       return stage.paint(frame, () => plot.draw()).then((painted) => {
@@ -59,6 +62,7 @@ export function mount(root) {
       state.run = null; // all comes again: something may be gone since the connection was lost
       plot.setRegions(message.lanes, message.regions);
       stage.setRegions(message.regions);
+      strips.setUnits(message.activity_units);
       unitWords.names = message.units;
       intro.hello(message);
     },
@@ -67,6 +71,7 @@ export function mount(root) {
         [state.run, state.begun] = [message.run, false];
         list.clear();
         plot.clear();
+        strips.clear();
         stage.clear();
         dialog.close();
         highlight.clear();
@@ -105,6 +110,7 @@ export function mount(root) {
       stage.forget(spans);
       list.forget(numbers);
       plot.forget(numbers, spans);
+      strips.forget(spans);
       dialog.forget(numbers);
       highlight.clear();
     },
@@ -134,6 +140,14 @@ export function mount(root) {
   root.querySelector("[data-chip=replay]").addEventListener("click", () => {
     if (!stage.shows("replay")) highlight.clear();
   });
+  const showStrips = () => {
+    strips.shown = stage.shows("units");
+    ref("unit-strips").hidden = !strips.shown;
+    strips.draw();
+  };
+  stage.addEventListener("chips", showStrips);
+  root.querySelector("[data-chip=units]").addEventListener("click", showStrips);
+  showStrips();
   wireTheme(ref("theme"));
   ref("wide").addEventListener("click", () => toggleWide(root));
   const press = (name) => () => root.querySelector(name).click();
@@ -143,7 +157,10 @@ export function mount(root) {
     m: press("[data-chip=mirror]"),
     g: press("[data-ref=play-game]"),
   });
-  watchTheme(() => plot.draw());
+  watchTheme(() => {
+    plot.draw();
+    strips.draw();
+  });
   // While another tab is shown, that one has the picture; what happened comes with the return.
   watchVisible(root, (visible) => (visible ? socket.connect() : socket.close()));
 }

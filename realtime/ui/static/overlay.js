@@ -22,7 +22,7 @@ export function drawOverlay(ctx, { header, parts }, shows, mirrored, large = [])
     if (shows.landmarks && parts.landmarks) drawLandmarks(ctx, parts.landmarks, at);
     if (shows.regions) drawRegions(ctx, header.regions, at, scale);
     if (shows.label && header.event) drawLabel(ctx, header.event, outline, width);
-    else if (shows.label && large.length) drawLarge(ctx, large, outline, width);
+    else if (shows.label && large.length) drawLarge(ctx, large, header.large, outline, width);
   }
   if (shows.label) drawFlags(ctx, header, height);
 }
@@ -114,9 +114,12 @@ function drawLabel(ctx, event, outline, right) {
   ctx.fillRect(x + 14, y + height - 6, bar, 2);
 }
 
-/** What moves far, while it does: a large expression has its name only when it is over. */
-function drawLarge(ctx, parts, outline, right) {
-  drawSign(ctx, `Large movement: ${parts.join(", ").toLowerCase()}`, outline, right, "#cbd5e1", [2, 3]);
+/** What moves far, while it does, and what it is named so far. It counts only when it is over. */
+function drawLarge(ctx, parts, named, outline, right) {
+  const known = typeof named?.probability === "number"; // otherwise no class is likely enough
+  const name = known ? `${title(named.label)} (macro) so far` : "Large movement";
+  const colour = known ? labelColour(named.label) : "#cbd5e1";
+  drawSign(ctx, `${name}: ${parts.join(", ").toLowerCase()}`, outline, right, colour, [2, 3]);
 }
 
 /** A sign over the forehead; returns its rectangle. */

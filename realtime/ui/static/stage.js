@@ -20,7 +20,7 @@ export class Stage extends EventTarget {
   #shown = null; // the frame on screen
   #waiting = null; // the frame to paint next
   #run = 0; // counts the calls of clear()
-  #chips = { ...DEFAULTS, replay: !STILL && !SMALL, ...JSON.parse(localStorage.getItem(STORED) ?? "{}") };
+  #chips = { ...DEFAULTS, units: !SMALL && innerHeight >= 900, replay: !STILL && !SMALL, ...JSON.parse(localStorage.getItem(STORED) ?? "{}") };
   #ownFace = false;
   #forgotten = [];
   #lanes = []; // of each region
@@ -159,6 +159,7 @@ export class Stage extends EventTarget {
     bitmap.close();
     this.#shown = frame;
     this.#noteLarge(header);
+    this.#box.dataset.named = header.large?.label ?? "";
     this.#empty.hidden = true;
     this.#box.dataset.index = header.index;
     this.#box.dataset.event = header.event?.state ?? "";
