@@ -46,7 +46,7 @@ export function mount(root) {
       plot.push(frame.header);
       game.frame(frame.header);
       state.nowS = frame.header.time_s;
-      return stage.paint(frame, () => plot.draw());
+      return stage.paint(frame, () => plot.follow());
     },
     hello(message) {
       ref("controls").hidden = !message.may_control;
@@ -134,7 +134,7 @@ export function mount(root) {
     m: press("[data-chip=mirror]"),
     g: press("[data-ref=play-game]"),
   });
-  watchTheme(() => plot.draw());
+  watchTheme(() => plot.restyle());
   // While another tab is shown, that one has the picture; what happened comes with the return.
   watchVisible(root, (visible) => (visible ? socket.connect() : socket.close()));
 }
