@@ -1,6 +1,5 @@
 // The picture and what is drawn over it: two canvases, painted in the same animation frame.
 
-import { cleared } from "./canvas.js";
 import { Magnifier } from "./magnify.js";
 import { Overlay } from "./overlay.js";
 
@@ -90,7 +89,7 @@ export class Stage extends EventTarget {
     this.#large.clear();
     this.#magnifier?.clear();
     delete this.#box.dataset.index;
-    cleared(this.#picture, 1);
+    this.#picture.getContext("bitmaprenderer").transferFromImageBitmap(null);
     this.#overlay.clear();
     this.#empty.hidden = false;
   }
@@ -152,9 +151,8 @@ export class Stage extends EventTarget {
       this.#picture.height = bitmap.height;
       this.#box.closest(".fl").style.setProperty("--ratio", `${header.width / header.height}`);
     }
-    this.#picture.getContext("2d").drawImage(bitmap, 0, 0);
     if (this.#chips.magnify) this.#magnifier?.draw(bitmap, header, frame.parts.field);
-    bitmap.close();
+    this.#picture.getContext("bitmaprenderer").transferFromImageBitmap(bitmap); // without a copy
     this.#shown = frame;
     this.#noteLarge(header);
     this.#empty.hidden = true;
