@@ -2,6 +2,9 @@
 
 import math
 import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ from slow_stages import slow_down
 from model.cli import new_folder
 from model.errors import InputError
 from realtime.benchmark.__main__ import main
-from realtime.benchmark.browser import BROWSERS, watch_page
+from realtime.benchmark.browser import BROWSERS, keep_priorities, watch_page
 from realtime.benchmark.figures import compute_figures
 from realtime.benchmark.findings import judge_load
 from realtime.benchmark.floor import FLOOR
@@ -228,6 +231,17 @@ def test_what_cannot_work_is_said_before_it_runs(
         new_folder(tmp_path)
     with pytest.raises(InputError, match=r"report\.json"):
         read_report(tmp_path, LIVE_FORMAT)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="priorities of Linux")
+def test_a_browser_of_the_benchmark_cannot_outrank_the_program_even_as_root() -> None:
+    def raise_in_child() -> str:
+        keep_priorities()
+        code = "import os; os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(0, 0) - 5)"
+        return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr
+
+    with ThreadPoolExecutor(1) as alone:  # the rest of the tests keep what they may
+        assert "PermissionError" in alone.submit(raise_in_child).result()
 
 
 @pytest.mark.browser

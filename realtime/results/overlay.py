@@ -109,7 +109,7 @@ def draw_heat(step: Step) -> ImageU8 | None:
     """
     if step.motion is None or step.face is None or step.signal is None:
         return None
-    length = np.hypot(step.motion.field[0], step.motion.field[1])
+    length = cv2.magnitude(*step.motion.field)  # NumPy takes twenty times as long
     cells = cv2.resize(length, (HEAT_GRID, HEAT_GRID), interpolation=cv2.INTER_AREA)
     moved_px = np.hypot(*step.motion.displacement.T)
     # Never more than the motion itself: a region near its neutral place would divide by nothing.

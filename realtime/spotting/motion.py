@@ -87,6 +87,12 @@ REST_S, REST_PX = 0.3, 0.15
 
 COVERED_S = 0.2
 """How long after a blink was last seen the eyes are kept out of the flow."""
+_POINTS = tuple(_REGION_POINTS.values())
+_COUNTS = np.array([[len(points)] for points in _POINTS], np.float32)
+_ORDERED = tuple(  # the regions that have a first, second and third point, and these points
+    np.array([(i, points[k]) for i, points in enumerate(_POINTS) if len(points) > k]).T
+    for k in range(max(map(len, _POINTS)))
+)
 _LEVER_PX = 48.0  # the distance from the centre at which turns and scales are measured
 _SPEED_MEMORY_S = 0.05
 _LEAST_WEIGHT = 1e-20  # of a region's pixel
@@ -137,7 +143,10 @@ class Motion:
 
 def region_centres(landmarks_px: ArrayF32, crop_from_image: ArrayF64) -> ArrayF64:
     """Return the centres of `REGIONS`, (R, 2) float64, px of the crop."""
-    points = np.array([landmarks_px[list(p)].mean(axis=0) for p in _REGION_POINTS.values()])
+    points = np.zeros((len(REGIONS), 2), np.float32)
+    for regions, numbers in _ORDERED:
+        points[regions] += landmarks_px[numbers]
+    points /= _COUNTS
     centres: ArrayF64 = points @ crop_from_image[:, :2].T + crop_from_image[:, 2]
     return centres
 

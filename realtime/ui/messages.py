@@ -138,8 +138,8 @@ def make_frame_message(
     header["signals"] = [
         [
             entry.stamp.time_s,
-            [finite(round(float(value), 4)) for value in entry.signal.strength],
-            [finite(round(float(value), 4)) for value in entry.signal.threshold],
+            _list_px(entry.signal.strength),
+            _list_px(entry.signal.threshold),
             [_rejection(update) for update in entry.signal.updates if update.state == "rejected"],
         ]
         for entry in signals
@@ -245,6 +245,11 @@ def _restless_lanes(restless: Mapping[str, float]) -> dict[str, float]:
         for lane, regions in by_lane.items()
         if all(region in restless for region in regions)
     }
+
+
+def _list_px(values: ArrayF32) -> list[float | None]:
+    """Return motion in px for JSON, to four digits; None where a threshold is infinite."""
+    return [finite(value) for value in values.astype(np.float64).round(4).tolist()]
 
 
 def _rejection(update: SpotUpdate) -> list[float | str]:

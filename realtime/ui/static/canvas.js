@@ -10,9 +10,16 @@ export function fitted(canvas) {
   const ratio = window.devicePixelRatio || 1;
   const size = [Math.round(width * ratio), Math.round(height * ratio)];
   if (canvas.width !== size[0] || canvas.height !== size[1]) [canvas.width, canvas.height] = size;
+  return cleared(canvas, ratio);
+}
+
+/** A cleared context over a canvas with `ratio` px to the CSS px. */
+export function cleared(canvas, ratio) {
   const ctx = canvas.getContext("2d");
+  // All of it, to the last px: then nothing of the last drawing is copied to the next.
+  ctx.setTransform(1, 0, 0, 1, 0, 0);
+  ctx.clearRect(0, 0, canvas.width, canvas.height);
   ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
-  ctx.clearRect(0, 0, width, height);
   return ctx;
 }
 

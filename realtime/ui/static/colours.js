@@ -54,10 +54,13 @@ function ramp(over) {
   return HEAT.at(-1)[1];
 }
 
-/** [r, g, b, alpha], 0 to 255, of a motion in thresholds. */
-export function heatColour(over) {
-  return heatTable[Math.min(255, Math.round(over * 100))];
+/** [r, g, b, alpha], 0 to 255, of a motion in hundredths of its threshold, up to 255. */
+export function heatColour(level) {
+  return heatTable[level];
 }
+
+/** Up to this many hundredths of the threshold, motion has no colour. */
+export const CLEAR_HEAT = 100 * HEAT[0][0];
 
 /** 75.3 → "1:15.30": a time since the start, to the hundredth of a second. */
 export function clockTime(seconds) {

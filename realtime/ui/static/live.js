@@ -50,7 +50,7 @@ export function mount(root) {
       strips.push(frame.header);
       game.frame(frame.header);
       [state.nowS, state.begun] = [frame.header.time_s, true];
-      return stage.paint(frame, () => plot.draw()).then((painted) => {
+      return stage.paint(frame, () => plot.follow()).then((painted) => {
         if (painted) help.welcome();
         return painted;
       });
@@ -158,7 +158,7 @@ export function mount(root) {
     g: press("[data-ref=play-game]"),
   });
   watchTheme(() => {
-    plot.draw();
+    plot.restyle();
     strips.draw();
   });
   // While another tab is shown, that one has the picture; what happened comes with the return.

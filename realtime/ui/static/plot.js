@@ -2,9 +2,12 @@
 // its threshold, with the expressions marked above, and what was rejected, with its reason, below
 // them. Under each lane a strip shows the motion itself, in px, whatever the threshold. It moves
 // with the frames: a pause holds it.
+//
+// It is drawn beside the analysis, often on two cores. So it scrolls by whole px columns, and the
+// lines are kept in tiles, of which only the newest are drawn again.
 
 import {
-  GUTTER_PX, clipped, drawLaneLine, drawLaneLines, fitted, laneY, readColours, stroke, write,
+  GUTTER_PX, cleared, clipped, drawLaneLine, drawLaneLines, fitted, laneY, readColours, stroke, write,
 } from "./canvas.js";
 import { clockTime, labelColour, title } from "./colours.js";
 
@@ -18,12 +21,20 @@ const SMALL = "12px system-ui, sans-serif";
 const STRIP_PX = 5; // height of a lane's strip of activity…
 const STRIP_FULL = 3; // …and the motion, crop px, that fills it with colour
 const GAP_S = 0.5; // without a sample for longer, the line is broken
+const EVERY_S = 0.03; // it is drawn thirty times a second at most
+const TILE = 32; // columns of a tile
+const REACH = 2; // samples beyond a tile's edge that shape its lines
 
 export class Plot {
   #canvas;
   #lanes = [];
   #regions = [];
   #rows = []; // { t, strength, threshold } oldest first
+  #columns = []; // what is drawn of them: { column, t, over, px, apart } oldest first
+  #tiles = new Map(); // number → { canvas, whole }
+  #ground = null; // what does not scroll: { canvas, words }
+  #size = {};
+  #drawnS = 0;
   #rejected = []; // { onset, apex, end, kind, reason } in the order of decision
   #events = new Map();
   #forgotten = []; // [from, to] of what is not to be shown
@@ -61,14 +72,24 @@ export class Plot {
     this.#forgotten = [];
     this.#nowS = 0;
     this.startS = 0;
+    this.restyle();
+  }
+
+  /** Draw all of it again: the theme has changed. */
+  restyle() {
+    this.#size = {};
     this.draw();
   }
 
   push({ time_s: timeS, signals }) {
-    if (timeS < this.#nowS) this.#rows = this.#rejected = []; // another source, another clock
+    if (timeS < this.#nowS) {
+      this.#rows = this.#rejected = []; // another source, another clock
+      this.#size = {};
+    }
     this.#nowS = timeS;
     for (const [t, strength, threshold, rejected] of signals) {
       this.#rows.push({ t, strength, threshold });
+      this.#take(this.#rows.at(-1));
       for (const [onset, apex, end, kind, reason] of rejected) {
         this.#rejected.push({ onset, apex, end, kind, reason });
       }
@@ -76,6 +97,7 @@ export class Plot {
     let old = 0;
     while (old < this.#rows.length && this.#rows[old].t < timeS - KEPT_S) old++;
     if (old) this.#rows.splice(0, old);
+    if (this.#columns[0]?.t < timeS - 2 * KEPT_S) this.#columns = this.#columns.filter(({ t }) => t >= timeS - KEPT_S);
     this.#rejected = this.#rejected.filter(({ end }) => end > timeS - KEPT_S);
     if (this.#forgotten.length) this.#leaveOut();
     this.#canvas.dataset.rejected = this.#rejected.at(-1)?.reason ?? "";
@@ -100,30 +122,136 @@ export class Plot {
 
   #leaveOut() {
     const stays = (from, to) => !this.#forgotten.some(([start, end]) => from <= end && to >= start);
+    const before = this.#rows.length;
     this.#rows = this.#rows.filter(({ t }) => stays(t, t));
     this.#rejected = this.#rejected.filter(({ onset, end }) => stays(onset, end));
+    if (this.#rows.length < before) this.#size = {};
+  }
+
+  /** Draw, if the last drawing is old enough. */
+  follow() {
+    const since = this.#nowS - this.#drawnS;
+    if (since >= EVERY_S || since < 0) this.draw();
   }
 
   draw() {
     const ctx = fitted(this.#canvas);
     if (!ctx) return;
-    const { width, height } = this.#canvas.getBoundingClientRect();
-    this.#colours = readColours(this.#canvas);
-    const shownS = width < 520 ? SHOWN_NARROW_S : SHOWN_S;
-    const perS = (width - GUTTER_PX) / shownS;
-    const frame = { ctx, width, height, perS, x: (t) => width - (this.#nowS - t) * perS };
-    this.#drawTime(frame, shownS);
+    this.#layOut();
+    this.#drawnS = this.#nowS;
+    const { width, height, perS, step, laneHeight } = this.#size;
+    const newest = this.#columnAt(this.#nowS);
+    const frame = { ctx, width, height, perS, x: (t) => width - newest * step + t * perS };
+    ctx.drawImage(this.#drawGround(), 0, 0, width, height);
+    this.#drawTime(frame);
     this.#drawEvents(frame);
     this.#drawRejected(frame);
-    const laneHeight = (height - TOP_PX - BOTTOM_PX) / Math.max(1, this.#lanes.length);
-    this.#lanes.forEach((lane, i) => {
-      this.#drawLane(frame, lane, TOP_PX + (i + 1) * laneHeight - STRIP_PX - 3, laneHeight - STRIP_PX - 9);
-    });
+    clipped(ctx, GUTTER_PX, 0, width - GUTTER_PX, height, () => this.#drawTiles(frame, newest));
     if (this.#pointerX !== null) this.#drawPointer(frame, laneHeight);
   }
 
-  #drawTime({ ctx, width, height, x }, shownS) {
-    const first = Math.ceil(this.#nowS - this.startS - shownS);
+  /** Find the canvas' size; begin again if it has changed. */
+  #layOut() {
+    const ratio = window.devicePixelRatio || 1;
+    const { width: across, height: down } = this.#canvas; // px of the screen
+    const before = this.#size;
+    if (before.across === across && before.down === down && before.ratio === ratio) return;
+    const [width, height] = [across / ratio, down / ratio];
+    const shownS = width < 520 ? SHOWN_NARROW_S : SHOWN_S;
+    const pitch = Math.max(1, Math.round(ratio)); // of the columns, px of the screen
+    const laneHeight = (height - TOP_PX - BOTTOM_PX) / Math.max(1, this.#lanes.length);
+    const perS = (width - GUTTER_PX) / shownS;
+    this.#size = { across, down, ratio, width, height, shownS, perS, pitch, step: pitch / ratio, laneHeight };
+    this.#colours = readColours(this.#canvas);
+    this.#tiles.clear();
+    this.#ground = null;
+    this.#columns = [];
+    for (const row of this.#rows) this.#take(row);
+  }
+
+  /** The column of a time, counted from the source's zero. */
+  #columnAt(t) {
+    return Math.round((t * this.#size.perS) / this.#size.step);
+  }
+
+  /** Take a sample into its column. Samples in one column become one, their maximum, so that no peak
+   * is lost. */
+  #take({ t, strength, threshold }) {
+    if (!this.#size.perS) return; // all are taken once there is a size
+    const column = this.#columnAt(t);
+    const px = strength.map((moved) => moved ?? 0);
+    const over = px.map((moved, i) => (threshold[i] ? moved / threshold[i] : 0));
+    const last = this.#columns.at(-1);
+    if (last?.column !== column) {
+      this.#columns.push({ column, t, over, px, apart: !last || t - last.t > GAP_S });
+      return;
+    }
+    last.t = t;
+    last.over = last.over.map((value, i) => Math.max(value, over[i]));
+    last.px = last.px.map((value, i) => Math.max(value, px[i]));
+  }
+
+  /** The ends of each lane: its base line and its height. */
+  #spanOf(lane) {
+    const { laneHeight } = this.#size;
+    return [TOP_PX + (lane + 1) * laneHeight - STRIP_PX - 3, laneHeight - STRIP_PX - 9];
+  }
+
+  /** Names, thresholds and lines of the lanes. */
+  #drawGround() {
+    const words = this.#lanes.map(({ members }) => this.#thresholdWords(members));
+    if (this.#ground?.words.join() === words.join()) return this.#ground.canvas;
+    const { across, down, ratio, width } = this.#size;
+    const canvas = this.#ground?.canvas ?? new OffscreenCanvas(across, down);
+    this.#ground = { canvas, words };
+    const ctx = cleared(canvas, ratio);
+    const { text, quiet } = this.#colours;
+    this.#lanes.forEach(({ name }, i) => {
+      const [base, height] = this.#spanOf(i);
+      write(ctx, name, 0, base - 12, { font: "500 12px system-ui, sans-serif", fillStyle: text });
+      write(ctx, words[i], 0, base + 3, { font: SMALL, fillStyle: quiet });
+      drawLaneLines(ctx, width, base, height, this.#colours);
+    });
+    return canvas;
+  }
+
+  #drawTiles({ ctx, width }, newest) {
+    const { across, down, ratio, pitch, step } = this.#size;
+    const first = Math.floor((newest - (width - GUTTER_PX) / step) / TILE);
+    for (const number of this.#tiles.keys()) if (number < first) this.#tiles.delete(number);
+    ctx.setTransform(1, 0, 0, 1, 0, 0); // tiles lie on whole px of the screen
+    for (let number = first; number * TILE <= newest; number++) {
+      const tile = this.#tiles.get(number) ?? { canvas: new OffscreenCanvas(TILE * pitch, down), whole: false };
+      this.#tiles.set(number, tile);
+      if (!tile.whole) tile.whole = this.#drawTile(tile.canvas, number);
+      ctx.drawImage(tile.canvas, across - (newest - number * TILE) * pitch, 0);
+    }
+    ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
+  }
+
+  /** Draw a tile; return whether it is whole: no later sample changes it. */
+  #drawTile(canvas, number) {
+    const { ratio, step } = this.#size;
+    const [start, end] = [number * TILE, (number + 1) * TILE];
+    const after = this.#columns.findLastIndex(({ column }) => column <= end) + 1 + REACH;
+    const before = this.#columns.findLastIndex(({ column }) => column < start);
+    const near = this.#columns.slice(Math.max(0, before + 1 - REACH), after);
+    const ctx = cleared(canvas, ratio);
+    ctx.translate(-GUTTER_PX, 0); // a tile begins where lanes do
+    const runs = [];
+    for (const each of near) {
+      const x = GUTTER_PX + (each.column - start) * step;
+      if (each.apart || !runs.length) runs.push([]);
+      runs.at(-1).push({ ...each, x });
+    }
+    this.#lanes.forEach(({ members }, i) => {
+      this.#drawLane(ctx, runs, members, GUTTER_PX + TILE * step, ...this.#spanOf(i));
+    });
+    return after <= this.#columns.length;
+  }
+
+  #drawTime({ ctx, width, height, x }) {
+    const first = Math.ceil(this.#nowS - this.startS - this.#size.shownS);
     for (let s = Math.max(0, first); s <= this.#nowS - this.startS; s++) {
       const at = x(s + this.startS);
       ctx.fillStyle = this.#colours.grid;
@@ -195,32 +323,27 @@ export class Plot {
     });
   }
 
-  #drawLane({ ctx, width, x, perS }, { name, members }, base, height) {
-    const { text, accent, quiet } = this.#colours;
-    write(ctx, name, 0, base - 12, { font: "500 12px system-ui, sans-serif", fillStyle: text });
-    write(ctx, this.#thresholdWords(members), 0, base + 3, { font: SMALL, fillStyle: quiet });
-    drawLaneLines(ctx, width, base, height, this.#colours);
+  #drawLane(ctx, runs, members, right, base, height) {
+    const { text, accent } = this.#colours;
     const y = (over) => laneY(over, base, height);
-    clipped(ctx, GUTTER_PX, base - height - 8, width - GUTTER_PX, height + 8, () => {
-      for (const columns of this.#runs(members, x, width, perS)) {
+    const top = ({ over }) => Math.max(...members.map((i) => over[i]));
+    for (const columns of runs) {
+      clipped(ctx, GUTTER_PX, base - height - 8, right - GUTTER_PX, height + 8, () => {
         ctx.globalAlpha = 0.35;
-        members.forEach((_, i) => {
-          const line = trace(columns, (column) => y(column.each[i]));
-          stroke(ctx, line, { strokeStyle: text, lineWidth: 0.75 });
-        });
+        for (const i of members) {
+          stroke(ctx, trace(columns, ({ over }) => y(over[i])), { strokeStyle: text, lineWidth: 0.75 });
+        }
         ctx.globalAlpha = 1;
-        const line = trace(columns, (column) => y(column.top));
-        drawLaneLine(ctx, line, width, base, height, this.#colours, () => {
+        const line = trace(columns, (column) => y(top(column)));
+        drawLaneLine(ctx, line, right, base, height, this.#colours, () => {
           line.lineTo(columns.at(-1).x, base);
           line.lineTo(columns[0].x, base);
           Object.assign(ctx, { fillStyle: accent, globalAlpha: 0.18 });
           ctx.fill(line);
         });
-      }
-    });
-    clipped(ctx, GUTTER_PX, base + 3, width - GUTTER_PX, STRIP_PX, () => {
-      this.#drawStrip(ctx, this.#runs(members, x, width, perS), base + 3);
-    });
+      });
+      this.#drawStrip(ctx, columns, members, base + 3);
+    }
   }
 
   /** The lane's lowest threshold now, in px of the crop. */
@@ -230,40 +353,14 @@ export class Plot {
     return limits.length ? `≥ ${Math.min(...limits).toFixed(1)} px` : "";
   }
 
-  #drawStrip(ctx, runs, top) {
+  #drawStrip(ctx, columns, members, top) {
     ctx.fillStyle = this.#colours.accent;
-    for (const columns of runs) {
-      columns.forEach(({ x, px }, i) => {
-        ctx.globalAlpha = 0.06 + 0.94 * Math.min(1, px / STRIP_FULL);
-        ctx.fillRect(x, top, Math.max(1, (columns[i + 1]?.x ?? x + 1) - x), STRIP_PX);
-      });
-    }
+    columns.forEach(({ x, px }, i) => {
+      const moved = Math.max(...members.map((member) => px[member]));
+      ctx.globalAlpha = 0.06 + 0.94 * Math.min(1, moved / STRIP_FULL);
+      ctx.fillRect(x, top, Math.max(1, (columns[i + 1]?.x ?? x + 1) - x), STRIP_PX);
+    });
     ctx.globalAlpha = 1;
-  }
-
-  /** The visible samples, split where frames are missing. Samples in one px column become one, their
-   * maximum, so that no peak is lost. */
-  #runs(members, x, width, perS) {
-    const runs = [];
-    const oldest = this.#nowS - width / perS;
-    let last = null;
-    for (const { t, strength, threshold } of this.#rows) {
-      if (t < oldest) continue;
-      const at = Math.round(x(t));
-      const each = members.map((i) => (threshold[i] ? (strength[i] ?? 0) / threshold[i] : 0));
-      const px = Math.max(...members.map((i) => strength[i] ?? 0));
-      if (last?.x === at) last.each = last.each.map((value, i) => Math.max(value, each[i]));
-      else {
-        const apart = last === null || t - last.t > GAP_S;
-        last = { x: at, each, px };
-        if (apart) runs.push([last]);
-        else runs.at(-1).push(last);
-      }
-      last.px = Math.max(last.px, px);
-      last.top = Math.max(...last.each);
-      last.t = t;
-    }
-    return runs;
   }
 
   #drawPointer({ ctx, height, width, perS }, laneHeight) {

@@ -1,8 +1,7 @@
 // The picture and what is drawn over it: two canvases, painted in the same animation frame.
 
-import { fitted } from "./canvas.js";
 import { Magnifier } from "./magnify.js";
-import { drawOverlay } from "./overlay.js";
+import { Overlay } from "./overlay.js";
 
 const LARGE_S = 0.4; // a movement that pauses for less goes on
 const STORED = "fmanet-chips";
@@ -32,7 +31,7 @@ export class Stage extends EventTarget {
     super();
     this.#box = ref("picture");
     this.#picture = ref("frame");
-    this.#overlay = ref("overlay");
+    this.#overlay = new Overlay(ref("overlay"));
     this.#empty = ref("empty");
     const magnified = ref("magnified");
     if (magnified) this.#magnifier = new Magnifier(magnified);
@@ -78,8 +77,7 @@ export class Stage extends EventTarget {
 
   /** Draw the overlay again: a chip or the size has changed. */
   #redraw() {
-    const ctx = this.#shown && fitted(this.#overlay);
-    if (ctx) drawOverlay(ctx, this.#shown, this.#chips, this.#mirrored, [...this.#large.keys()]);
+    if (this.#shown) this.#overlay.draw(this.#shown, this.#chips, this.#mirrored, [...this.#large.keys()]);
   }
 
   /** Another run begins: nothing of the last one stays on screen. */
@@ -91,9 +89,8 @@ export class Stage extends EventTarget {
     this.#large.clear();
     this.#magnifier?.clear();
     delete this.#box.dataset.index;
-    for (const canvas of [this.#picture, this.#overlay]) {
-      canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
-    }
+    this.#picture.getContext("bitmaprenderer").transferFromImageBitmap(null);
+    this.#overlay.clear();
     this.#empty.hidden = false;
   }
 
@@ -154,9 +151,8 @@ export class Stage extends EventTarget {
       this.#picture.height = bitmap.height;
       this.#box.closest(".fl").style.setProperty("--ratio", `${header.width / header.height}`);
     }
-    this.#picture.getContext("2d").drawImage(bitmap, 0, 0);
     if (this.#chips.magnify) this.#magnifier?.draw(bitmap, header, frame.parts.field);
-    bitmap.close();
+    this.#picture.getContext("bitmaprenderer").transferFromImageBitmap(bitmap); // without a copy
     this.#shown = frame;
     this.#noteLarge(header);
     this.#box.dataset.named = header.large?.label ?? "";

@@ -11,6 +11,7 @@ export class StatusLine {
 
   show(status) {
     this.#badge(status.badge);
+    this.#ref("badge").classList.toggle("fl-dim", performance.now() % 2000 > 1000); // its light blinks
     const source = this.#ref("source");
     source.textContent = status.message || status.source;
     source.title = source.textContent;

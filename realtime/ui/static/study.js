@@ -161,6 +161,7 @@ class StudyTab extends Tab {
     this.#level(recording);
     if (!recording) return;
     tape.dataset.paused = recording.paused || recording.failure ? "yes" : "no";
+    tape.dataset.dim = Math.floor(recording.seconds) % 2;
     const dropped = lost(recording);
     const sound = recording.sound ? ` · with sound: ${recording.sound}` : "";
     fill(tape, [
