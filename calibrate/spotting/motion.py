@@ -21,7 +21,7 @@ from model.files import hash_code, write_whole
 from model.parallel import Workers, run_jobs
 from model.records import ArrayF32, ArrayF64, MotionSample, SpotUpdate, Stamp
 from realtime.perception.spotting_steps import FrameSpotter, Perception
-from realtime.spotting import eyes, motion
+from realtime.spotting import eyes, head_fit, motion
 from realtime.spotting.motion import FLAGS, REGIONS
 from realtime.spotting.spotter import Spotter, SpotterConfig
 
@@ -165,7 +165,7 @@ def _measure_into(folder: Path, footage: TestFootage) -> None:
 
 def _code_digest() -> str:
     digest = hashlib.sha256(hash_code(_CODE).encode())
-    for module in (motion, eyes):
+    for module in (motion, eyes, head_fit):
         digest.update(getsource(module).encode())
     return digest.hexdigest()
 

@@ -17,20 +17,30 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from model.records import ArrayF64
+from realtime.spotting.expression_patterns import blink_noise, usual_noise
 from realtime.spotting.region_pulse import RETURNED, SETTLED, Pulse, foot, variation_ratio
 from realtime.spotting.smoothing import History
 
 REACHES_S = (0.13, 0.2)
 """How far before and after a moment its bend is measured: about half of an expression."""
 MEMORY_S = 20.0
-PRIOR_S, PRIOR_PX = 2.0, 0.1
+PRIOR_S, PRIOR_PX = 3.0, 0.1
 """The noise of an unknown face, and for how long that counts as seen."""
 SHRINKAGE = 0.15
-"""Share of noise that is taken to be the same in all directions."""
+"""Share of noise that is taken to be as that of an unknown face."""
 FLOW_NOISE_PX = 0.02
 """Noise that is never missing: what the flow itself adds."""
+STRANGE_S, STRANGE_SHARE = 5.0, 0.5
+"""What stands out of the noise like an expression does not count as noise, unless it filled
+`STRANGE_SHARE` of the last seconds."""
+LEAST_FLANK = 0.3
+"""An expression rises and falls: each flank has at least this share of its bend."""
+BLINK_LEAD_S, BLINK_TAIL_S = 0.1, 0.2
+"""The face moves with the lids from this long before an eye counts as closed until this long
+after."""
 _EVERY_S = 0.1
 _WAIT_S = 0.7  # until it is known whether a bend belongs to an expression
+_NEAR_S = 0.2  # a bend of an expression changes those within this time
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +55,22 @@ class Match:
     reach_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    time_s: float
+    bends: list[ArrayF64]
+
+
 class MatchedFilter:
     """The filter for one face. Feed it every sample, in order."""
 
     def __init__(self, patterns: ArrayF64) -> None:
         """`patterns`: (P, 2 R) directions of expressions."""
         self._noises = [_Noise(patterns) for _ in REACHES_S]
-        self._waiting: deque[tuple[float, list[ArrayF64]]] = deque()
+        self._strange_share = 0.0
+        self._waiting: deque[_Waiting] = deque()
+        self._strange: deque[tuple[float, float]] = deque(maxlen=64)
+        self._blinks: deque[float] = deque(maxlen=512)
         self._skipped: deque[tuple[float, float]] = deque(maxlen=8)
 
     def clear(self) -> None:
@@ -63,10 +82,13 @@ class MatchedFilter:
         """Do not learn from this time: an expression, or something else that is no noise."""
         self._skipped.append((from_s, to_s))
 
-    def push(self, history: History) -> Match | None:
-        """Return the strongest match that ends at the newest entry of `history`; None at first."""
+    def push(self, history: History, blink: bool) -> Match | None:
+        """Return the strongest match that ends at the newest entry of `history`, at which an eye is
+        closed or not; None at first."""
         times, values = history.times_s, history.values
         now_s = float(times[-1])
+        if blink:
+            self._blinks.append(now_s)
         if now_s - 2 * max(REACHES_S) < times[0]:
             return None
         begins = times.searchsorted([now_s - 2 * reach_s for reach_s in REACHES_S])
@@ -76,25 +98,43 @@ class MatchedFilter:
         for reach_s, noise, first, middle in zip(
             REACHES_S, self._noises, begins, middles, strict=True
         ):
-            bend = values[middle] - (values[first] + values[-1]) / 2
+            before, after = values[middle] - values[first], values[middle] - values[-1]
+            bend = (before + after) / 2
             bends.append(bend)
-            strength, direction = noise.match(bend)
+            blinks = bool(self._blinks) and now_s - self._blinks[-1] < 2 * reach_s + BLINK_TAIL_S
+            strength, direction = noise.match(bend, blinks)
             if best is None or strength > best.strength:
-                best = Match(strength, direction, float(times[middle]), reach_s)
-        if not self._waiting or now_s - self._waiting[-1][0] >= _EVERY_S:
-            self._waiting.append((now_s, bends))
-        while self._waiting and now_s - self._waiting[0][0] >= _WAIT_S:
-            self._learn(*self._waiting.popleft())
+                flank = min(before @ direction, after @ direction)
+                if flank > LEAST_FLANK * strength:
+                    best = Match(strength, direction, float(times[middle]), reach_s)
+        if best is not None and best.strength > STRANGE_SD:
+            self._strange.append((best.apex_s, best.strength))
+        if not self._waiting or now_s - self._waiting[-1].time_s >= _EVERY_S:
+            self._waiting.append(_Waiting(now_s, bends))
+        while self._waiting and now_s - self._waiting[0].time_s >= _WAIT_S:
+            self._learn(self._waiting.popleft())
         return best
 
-    def _learn(self, time_s: float, bends: list[ArrayF64]) -> None:
-        for reach_s, noise, bend in zip(REACHES_S, self._noises, bends, strict=True):
-            if not any(a < time_s and time_s - 2 * reach_s < b for a, b in self._skipped):
+    def _learn(self, waited: _Waiting) -> None:
+        end_s = waited.time_s
+        for reach_s, noise, bend in zip(REACHES_S, self._noises, waited.bends, strict=True):
+            middle_s = end_s - reach_s
+            begin_s = middle_s - reach_s
+            if any(begin_s - BLINK_TAIL_S < b < end_s + BLINK_LEAD_S for b in self._blinks):
+                continue
+            if any(a < end_s and begin_s < b for a, b in self._skipped):
+                continue
+            strange = any(abs(at_s - middle_s) < _NEAR_S for at_s, _ in self._strange)
+            self._strange_share += (
+                _EVERY_S / STRANGE_S / len(REACHES_S) * (strange - self._strange_share)
+            )
+            if not strange or self._strange_share > STRANGE_SHARE:
                 noise.learn(bend)
 
 
 OPEN_SD = 4.5
 """A match opens a pulse when it is this strong."""
+STRANGE_SD = 4.5
 HEIGHT_SD = 4.0
 """The least height of a pulse over both its feet, along the direction of its match."""
 LEAD_S = 0.45
@@ -102,6 +142,9 @@ LEAD_S = 0.45
 STILL_BEFORE_S, STILL_UNTIL_S = 0.8, 0.1
 """The face must rest for this time before an expression; until then the expression itself bends
 the course."""
+SLOW = 1.0
+"""A flank ends where the course goes on by less than this share of its height a second: the head's
+slow motion is not part of an expression."""
 SETTLE_S = 0.06
 """A course that has not fallen for this long has returned as far as it will."""
 HELD_S = 0.6
@@ -135,9 +178,10 @@ class MatchedPulses:
         before = max((sd for t, sd in self._recent if from_s <= t <= to_s), default=0.0)
         return before / (OPEN_SD * pulse.strength)
 
-    def push(self, history: History) -> Pulse | None:
-        """Take in the newest entry of `history`; return the pulse that is open or just ended."""
-        found = self._filter.push(history)
+    def push(self, history: History, blink: bool) -> Pulse | None:
+        """Take in the newest entry of `history`, at which an eye is closed or not; return the pulse
+        that is open or just ended."""
+        found = self._filter.push(history, blink)
         now_s = float(history.times_s[-1])
         if found is not None:
             self._recent.append((found.apex_s, found.strength))
@@ -167,8 +211,9 @@ class MatchedPulses:
         low, high = np.searchsorted(times, match.apex_s + np.array([-0.5, 0.5]) * match.reach_s)
         low = min(int(low), len(times) - 1)
         apex = int(low + np.argmax(course[low : high + 1]))
-        left = int(np.argmin(course[: apex + 1]))
-        right = apex + int(np.argmin(course[apex:]))
+        drifting = course + SLOW * float(np.ptp(course)) * np.abs(times - times[apex])
+        left = int(np.argmin(drifting[: apex + 1]))
+        right = apex + int(np.argmin(drifting[apex:]))
         top, before, after, last = course[apex], course[left], course[right], course[-1]
         rise = max(float(top - before), 1e-9)
         fall = float(top - last) / rise
@@ -189,6 +234,7 @@ class MatchedPulses:
             variation_ratio=variation_ratio(times, course, onset_s, offset_s),
             motion=(values[apex] - chord).reshape(-1, 2),
             strength=match.strength / OPEN_SD,
+            direction=match.direction,
         )
         return pulse, float(top - (before if pulse.state == "open" else max(before, after)))
 
@@ -198,15 +244,20 @@ class _Noise:
 
     def __init__(self, patterns: ArrayF64) -> None:
         self._patterns = patterns
-        self._covariance = PRIOR_PX**2 * np.eye(patterns.shape[1])
+        self._covariance = PRIOR_PX**2 * usual_noise()
         self._seen_s = PRIOR_S
         self._prepare()
 
-    def match(self, bend: ArrayF64) -> tuple[float, ArrayF64]:
-        """Return the strength of the best pattern and its direction."""
-        strengths = self._directions @ bend
+    def match(self, bend: ArrayF64, blink: bool) -> tuple[float, ArrayF64]:
+        """Return the strength of the best pattern and its direction, during a blink or not."""
+        directions = self._directions
+        if blink:
+            if self._blinking is None:
+                self._blinking = self._whiten(np.linalg.inv(self._noise + blink_noise()))
+            directions = self._blinking
+        strengths = directions @ bend
         best = int(strengths.argmax())
-        return float(strengths[best]), self._directions[best]
+        return float(strengths[best]), directions[best]
 
     def learn(self, bend: ArrayF64) -> None:
         """Take in a bend, `_EVERY_S` after the last one."""
@@ -220,10 +271,14 @@ class _Noise:
     def _prepare(self) -> None:
         size = len(self._covariance)
         mean = float(np.trace(self._covariance)) / size
-        noise = (1 - SHRINKAGE) * self._covariance
-        noise.ravel()[:: size + 1] += SHRINKAGE * mean + FLOW_NOISE_PX**2  # its diagonal
-        self._inverse = np.linalg.inv(noise)
-        directions = self._patterns @ self._inverse
+        self._noise = (1 - SHRINKAGE) * self._covariance + SHRINKAGE * mean * usual_noise()
+        self._noise.ravel()[:: size + 1] += FLOW_NOISE_PX**2  # its diagonal
+        self._inverse = np.linalg.inv(self._noise)
+        self._directions = self._whiten(self._inverse)
+        self._blinking: ArrayF64 | None = None
+
+    def _whiten(self, inverse: ArrayF64) -> ArrayF64:
+        directions: ArrayF64 = self._patterns @ inverse
         scale = np.einsum("ij,ij->i", directions, self._patterns)
         directions /= np.sqrt(scale)[:, None]
-        self._directions: ArrayF64 = directions
+        return directions

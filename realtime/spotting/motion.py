@@ -1,9 +1,10 @@
 """How the regions of a face move against the face's own neutral picture.
 
-Dense Lucas–Kanade flow compares every crop with one reference that changes slowly. The head's
-motion is removed. A region's displacement is a Gaussian mean of the residual flow around the
-person's own landmarks (brows, lids, nose wings, cheeks, mouth, chin, as in the spotting
-literature). Its noise does not grow with time; that of summed frame-to-frame flow does.
+Every crop is compared with one reference that changes slowly. The head is moved back to where the
+reference has it (`realtime.spotting.head_fit`), and dense Lucas–Kanade flow measures what the skin
+did. A region's displacement is a Gaussian mean of this flow around the person's own landmarks
+(brows, lids, nose wings, cheeks, mouth, chin, as in the spotting literature). Its noise does not
+grow with time; that of summed frame-to-frame flow does.
 
 The reference is renewed while the face rests, when the reference has grown old, or when the picture
 has moved too far from it for exact flow. The displacement then continues from its last value.
@@ -19,10 +20,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from model.flow.head_motion import remove_head_motion
 from model.flow.lk import LucasKanade
 from model.records import AlignedFace, ArrayF32, ArrayF64, ImageU8, MotionSample, Stamp
 from realtime.spotting.eyes import EyeCover, Eyes, eye_corners, eye_openness
+from realtime.spotting.head_fit import HeadFit
 
 if TYPE_CHECKING:
     from model.flow.gpu.gpu_flow import DeviceFlow
@@ -190,7 +191,8 @@ class _Track:
             self._blink_s = time_s
         picture, level, contrast = self._reference.normalise(face.crop)
         covered = time_s - self._blink_s < COVERED_S
-        field, head_px = remove_head_motion(self._reference.flow_to(picture, covered))
+        picture, head_px = self._reference.head.remove(picture)
+        field = self._reference.flow_to(picture, covered)
         displacement = self._reference.displacement(field)
         head = _head_step(self._face, self._head_px, face, head_px)
 
@@ -286,6 +288,7 @@ class _Reference:
         self._flow = flow
         self._flow_to = flow.against(face.crop)
         self.level, self.contrast = _level_and_contrast(face.crop)
+        self.head = HeadFit(face.crop.astype(np.float32))
         self.base = base
         """Displacement of the regions in this picture, (R, 2)."""
         self._down, self._across = _region_weights(

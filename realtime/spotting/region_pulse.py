@@ -50,6 +50,9 @@ class Pulse:
     strength: float = 0.0
     """How strongly it stands out of the whole face's noise, against what is needed; 0 if the
     group alone was followed."""
+    direction: ArrayF64 | None = None
+    """(2 R,) of a pulse of the whole face: a course times this is in standard deviations of the
+    noise."""
 
 
 RETURNED = 0.75

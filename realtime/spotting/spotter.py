@@ -31,7 +31,6 @@ from realtime.spotting.matched_filter import MatchedPulses
 from realtime.spotting.motion import LOWER, REGIONS, UPPER
 from realtime.spotting.region_pulse import Band, Pulse, PulseFollower
 from realtime.spotting.rejection_rules import (
-    BLINK_FACTOR,
     BLINK_LEAD_S,
     BLINK_TAIL_S,
     MOST_VARIATION_RATIO,
@@ -73,9 +72,6 @@ GAP_PERIODS = 3
 MOST_MOTION_BEFORE = 0.7
 """An expression of the whole face stands out of rest: before it, nothing may have bent the course
 by more than this share of its strength."""
-LEAST_SHARE = 0.45
-"""The strongest region of an expression of the whole face moves by this share of its threshold. A
-face in constant motion bends all the time; its thresholds are high."""
 LEAST_DEPTH = 0.5
 """The smallest `Pulse.depth` of an expression."""
 PROBABLY_SPEECH = "probably speech"
@@ -88,6 +84,10 @@ PATIENCE_S = 0.055
 of the other half of the face may belong to it."""
 REST_SHARE = 0.3
 """A face is not at rest beyond this share of a pulse's height (and at least the threshold)."""
+
+MOVED_SD, MOVED_SHARE = 3.0, 0.5
+"""The whole face is not at rest beyond this many standard deviations of its noise, and beyond this
+share of a pulse's height."""
 
 
 @dataclass(slots=True)
@@ -156,9 +156,9 @@ class Spotter:
             strength[_GROUPS[i]] = follower.strength
             if pulse is not None:
                 updates += self._micro_update(i, pulse)
-        if sample.flags & {"blink", "light", "texture"}:
+        if sample.flags & {"light", "texture"}:
             self._whole.skip(sample.stamp.time_s - BLINK_LEAD_S, sample.stamp.time_s + BLINK_TAIL_S)
-        whole = self._whole.push(self._history)
+        whole = self._whole.push(self._history, "blink" in sample.flags)
         if whole is not None:
             updates += self._micro_update(_WHOLE, whole)
         updates += self._settle()
@@ -281,10 +281,13 @@ class Spotter:
     def _moves_on(self, ended: _Ended) -> bool:
         """Return whether the face has kept moving since a pulse ended."""
         since_s = float(self._history.times_s[-1]) - PATIENCE_S / 2
-        group = ended.group
-        if group == _WHOLE:
-            group = int(REGIONS.index(ended.window.regions[0]) in LOWER)
-        away = self._micro[group].distance_from_rest(self._history, since_s, np.inf)
+        direction = ended.candidate.pulse.direction
+        if direction is not None:
+            _, apex, offset = self._positions(ended.candidate.pulse)
+            course = self._history.values @ direction
+            away = np.abs(course[self._history.since(since_s) :] - course[offset]).max()
+            return bool(away > max(MOVED_SD, MOVED_SHARE * (course[apex] - course[offset])))
+        away = self._micro[ended.group].distance_from_rest(self._history, since_s, np.inf)
         return away > max(1.0, REST_SHARE * ended.window.score)
 
     def _emit(self, first: _Ended) -> SpotUpdate:
@@ -367,8 +370,7 @@ class Spotter:
         score = float(share[order[0]])
         if group == _WHOLE:
             blinked = self._disturbances.has_blink(pulse.onset_s, pulse.offset_s)
-            small = share[order[0]] < LEAST_SHARE
-            score = 0.0 if small else pulse.strength / (BLINK_FACTOR if blinked else 1.0)
+            score = pulse.strength / (1.3 if blinked else 1.0)
         onset, apex, offset = self._positions(pulse)
         values = self._history.values
         rounded = (values[apex] - values[onset]).reshape(-1, 2).round(MOTION_DECIMALS).tolist()
