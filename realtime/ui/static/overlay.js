@@ -210,23 +210,10 @@ function signWords(event, large, named) {
   return { words, colour: labelColour(event.label), dash: early ? [4, 3] : [], strength: event.strength };
 }
 
-<<<<<<< HEAD
-/** What moves far, while it does, and what it is named so far. It counts only when it is over. */
-function drawLarge(ctx, parts, named, outline, right) {
-  const known = typeof named?.probability === "number"; // otherwise no class is likely enough
-  const name = known ? `${title(named.label)} (macro) so far` : "Large movement";
-  const colour = known ? labelColour(named.label) : "#cbd5e1";
-  drawSign(ctx, `${name}: ${parts.join(", ").toLowerCase()}`, outline, right, colour, [2, 3]);
-}
-
-/** A sign over the forehead; returns its rectangle. */
-function drawSign(ctx, text, outline, right, colour, dash) {
-=======
 /** `sign` with its rectangle over the forehead. */
 function placeSign(sign, outline, right) {
   if (!sign) return null;
   heatCells.font = SIGN_FONT;
->>>>>>> fast19
   const xs = outline.map(([x]) => x);
   const top = Math.min(...outline.map(([, y]) => y));
   const middle = (Math.min(...xs) + Math.max(...xs)) / 2;
