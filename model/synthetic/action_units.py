@@ -131,11 +131,16 @@ def displacement_field(
         centre = points[[168, 4]].mean(axis=0)
         lateral = (x - centre[0]) * axes[0, 0] + (y[:, None] - centre[1]) * axes[0, 1]
         field += midline.field(x, y) * np.tanh(lateral / (_MIDLINE_MM * px_per_mm))
-    of_lids = lids.field(x, y)
-    for eye in EYES:
-        field *= 1 - _hold(points[list(eye)], _HOLDS_SKIN, px_per_mm, x, y)
-        of_lids *= 1 - _hold(points[list(eye)], _HOLDS_LIDS, px_per_mm, x, y)
-    return (field + of_lids).astype(np.float32)
+    field *= _free(points, _HOLDS_SKIN, px_per_mm, x, y)
+    field += lids.field(x, y) * free_of_eyeballs(points, x, y)
+    return field.astype(np.float32)
+
+
+def free_of_eyeballs(points: ArrayF64, x: ArrayF64, y: ArrayF64) -> ArrayF64:
+    """How much of the lids' motion a pixel at the columns `x` and rows `y` makes, 0 to 1, (H, W):
+    little on the eyeballs. `points` are (468, 2) in px of the picture."""
+    px_per_mm = float(np.linalg.norm(points[362] - points[133])) / INNER_EYE_MM
+    return _free(points, _HOLDS_LIDS, px_per_mm, x, y)
 
 
 def peak_px(field: ArrayF32) -> float:
@@ -200,13 +205,16 @@ def _axes(points: ArrayF64) -> ArrayF64:
     return np.array([across, [-across[1], across[0]]])
 
 
-def _hold(
-    eye: ArrayF64, hold: tuple[float, float, float], px_per_mm: float, x: ArrayF64, y: ArrayF64
+def _free(
+    points: ArrayF64, hold: tuple[float, float, float], px_per_mm: float, x: ArrayF64, y: ArrayF64
 ) -> ArrayF64:
     share, widths, height_mm = hold
-    centre = eye.mean(axis=0)
-    width = widths * float(np.linalg.norm(eye[0] - eye[1]))
-    across = np.exp(-(((x - centre[0]) / width) ** 2) / 2)
-    along = np.exp(-(((y - centre[1]) / (height_mm * px_per_mm)) ** 2) / 2)
-    held: ArrayF64 = share * along[:, None] * across
-    return held
+    free: ArrayF64 = np.ones((len(y), len(x)))
+    for place in EYES:
+        eye = points[list(place)]
+        centre = eye.mean(axis=0)
+        width = widths * float(np.linalg.norm(eye[0] - eye[1]))
+        across = np.exp(-(((x - centre[0]) / width) ** 2) / 2)
+        along = np.exp(-(((y - centre[1]) / (height_mm * px_per_mm)) ** 2) / 2)
+        free *= 1 - share * along[:, None] * across
+    return free

@@ -36,9 +36,9 @@ class Exchange:
     "tvl1-fine" with OpenCV's defaults, "lk" with random windows, "farneback", "dis"."""
     sizes_px: tuple[int, ...] = (28, 28, 28, 32, 48, 64)
     """Sides of the maps, equally likely."""
-    centre_share: float = 0.5
+    centre_share: float = 0.25
     """How often a map's median motion is removed. Otherwise the head's motion stays."""
-    stretch_share: float = 0.6
+    stretch_share: float = 0.7
     """How often each channel is stretched to 8 bits by its own minimum and maximum. Otherwise the
     values keep their scale."""
     scale_log: float = 1.5
