@@ -17,7 +17,7 @@ from model.flow.phase_flows import phase_flows
 from model.labels import ACTION_UNITS, CLASSES
 from model.records import ArrayF32, FlowPair, FramePair, ImageU8
 from model.synthetic.action_units import Strengths
-from model.synthetic.exchanged_maps import exchange_maps
+from model.synthetic.exchanged_maps import exchange_maps, exchange_motion
 from model.synthetic.expressions import sample_expression, scale_strengths
 from model.synthetic.sample_variation import Nuisance
 from model.synthetic.skin import Skin, smooth_field
@@ -69,12 +69,15 @@ def synthetic_pair(
     """
     nuisance = nuisance or Nuisance()
     scene = _Scene(seed, nuisance, label)
-    moments = scene.capture(scene.keys)
     style = nuisance.exchange
     if style is None:
-        return Pair(phase_flows(flow, *moments), scene.truth)
+        return Pair(phase_flows(flow, *scene.capture(scene.keys)), scene.truth)
     known = 3 if scene.rng.random() < style.both_phases else 2
-    maps = exchange_maps(scene.rng, style, *(frames[0] for frames in moments[:known]))
+    if scene.rng.random() < style.drawn_share:
+        moments = [frames[0] for frames in scene.capture(scene.keys[:known])]
+        maps = exchange_maps(scene.rng, style, *moments)
+    else:
+        maps = exchange_motion(scene.rng, style, *scene.keys[:known])
     return Pair(FlowPair(maps[0], maps[1] if known == 3 else None), scene.truth)
 
 

@@ -89,7 +89,7 @@ def choose_nuisance(view: Literal["crop", "maps", "foreign"], world: World) -> N
         camera=replace(nuisance.camera, frames=(1, 1), shrinking=(0.75, 1.0)),
         exchange=Exchange()
         if world == "training"
-        else Exchange(methods={"dis": 0.8, "tvl1-fine": 0.2}, sizes_px=(36, 56)),
+        else Exchange(methods={"dis": 0.8, "tvl1-fine": 0.2}, sizes_px=(36, 56), drawn_share=1.0),
     )
 
 

@@ -6,7 +6,7 @@ resting expression, skin texture, light and camera vary widely; one person's fea
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 
 import cv2
 import numpy as np
@@ -95,12 +95,12 @@ class Still:
         """`person` samples what belongs to the face, `rng` how the camera sees it. Without a
         `person`, `rng` samples both."""
         person = person or rng
-        canvas, points = _portrait()
-        self._canvas = _retexture(canvas, person, ranges)
+        points = _portrait()[1]
+        self._ranges, self._texture = ranges, int(person.integers(2**63))
         extent = CROP_PX + 2 * _MARGIN_PX
         shape = _shape(person, ranges, points, extent) + _turn(rng, ranges, extent)
         points = points + _field_at(shape, points)
-        inverse = inverse_displacement(shape)
+        self._shape = shape
 
         # Place the crop on the reshaped face as the live aligner would, with random errors.
         align = crop_transform(points)
@@ -113,30 +113,36 @@ class Still:
             align = _into_box(rng, box, points, align)
         self.landmarks_px = (points @ align[:, :2].T + align[:, 2]).astype(np.float32)
         """(468, 2) float32: FaceMesh points of the resting face in the crop."""
+        self._align = align
 
+    def draw(self, displacement: ArrayF32) -> ArrayF32:
+        """The face, (S, S) float32 grey levels, with the skin at x moved to x +
+        `displacement`[:, x]. `displacement` is (2, S, S) px, at most 8 px."""
+        canvas, source, dx, dy = self._pixels
+        back = inverse_displacement(displacement)
+        # Taylor series to first order. Interpolating in the map would round the motion.
+        x, y = (source + dx * back[0] + dy * back[1]).astype(np.float32)
+        return np.asarray(
+            cv2.remap(canvas, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.float32
+        )
+
+    @cached_property
+    def _pixels(self) -> tuple[ArrayF32, ArrayF32, ArrayF32, ArrayF32]:
+        """The picture that the face is drawn from, where in it each pixel of the crop lies, (2, S,
+        S), and how that changes per px to the right and down. Made when it is first drawn, because
+        motion alone needs none of it."""
+        canvas = _retexture(_portrait()[0], np.random.default_rng(self._texture), self._ranges)
+        inverse = inverse_displacement(self._shape)
         axis = np.arange(-_PAD_PX, CROP_PX + _PAD_PX, dtype=np.float32)
         crop = np.stack(np.broadcast_arrays(axis[None, :], axis[:, None])).astype(np.float32)
-        back = cv2.invertAffineTransform(align)
+        back = cv2.invertAffineTransform(self._align)
         shaped = np.einsum("ij,jyx->iyx", back[:, :2], crop) + back[:, 2, None, None]
         shaped = shaped.astype(np.float32)
         source = shaped + np.stack([_values_at(part, shaped) for part in inverse])
         source = (source + _MARGIN_PX) * _FINENESS + (_FINENESS - 1) / 2
         inner = slice(_PAD_PX, -_PAD_PX)
-        self._source = source[:, inner, inner]
-        self._dx = np.gradient(source, axis=2)[:, inner, inner]
-        self._dy = np.gradient(source, axis=1)[:, inner, inner]
-
-    def draw(self, displacement: ArrayF32) -> ArrayF32:
-        """The face, (S, S) float32 grey levels, with the skin at x moved to x +
-        `displacement`[:, x]. `displacement` is (2, S, S) px, at most 8 px."""
-        back = inverse_displacement(displacement)
-        # Taylor series to first order. Interpolating in the map would round the motion.
-        source = self._source + self._dx * back[0] + self._dy * back[1]
-        x, y = source.astype(np.float32)
-        return np.asarray(
-            cv2.remap(self._canvas, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE),
-            np.float32,
-        )
+        dx, dy = (np.gradient(source, axis=k)[:, inner, inner] for k in (2, 1))
+        return canvas, source[:, inner, inner], dx, dy
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class Sources:
     specs: tuple[str, ...] = (SYNTHETIC,)
     """"synthetic", or "NAME:PATH" as `model.datasets.clip_samples.open_samples` takes it."""
     classes: int = 3
-    pairs: int = 30000
+    pairs: int = 40000
     """Synthetic pairs to train on."""
     validation_pairs: int = 3000
     """Synthetic pairs to validate and calibrate on; as many are for the report."""
