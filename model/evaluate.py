@@ -33,6 +33,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,7 @@ from model.machine import choose_device, machine, use_threads
 from model.metrics.checkpoint_scores import measure_checkpoint
 from model.metrics.class_prior import apply_prior, shares_of_others
 from model.synthetic.sample_variation import VIEWS, View
+from model.synthetic.scanned_face import SkinMotion
 from model.training.leakage import refuse_overlap
 from model.training.loop import fit
 from model.training.loso import leave_one_out
@@ -75,8 +77,9 @@ def main() -> None:
         raise InputError(
             f"--data {args.data}: use synthetic pairs alone, and with --protocol holdout"
         )
-    if args.view is not None and SYNTHETIC not in specs:
-        raise InputError(f"--view {args.view} is for synthetic pairs, not for --data {args.data}")
+    for option, given in (("--view", args.view), ("--motion", args.motion)):
+        if given is not None and SYNTHETIC not in specs:
+            raise InputError(f"{option} {given} is for synthetic pairs, not for --data {args.data}")
     if args.prior != "equal" and SYNTHETIC in specs:
         raise InputError(f"--prior {args.prior} is for data sets: synthetic classes are equal")
     if args.out is not None:
@@ -103,10 +106,14 @@ def main() -> None:
 
 
 def report_set(
-    checkpoint: Checkpoint, cache: Path, workers: Workers, view: View | None = None
+    checkpoint: Checkpoint,
+    cache: Path,
+    workers: Workers,
+    view: View | None = None,
+    motion: SkinMotion | None = None,
 ) -> SampleSet:
     """The synthetic pairs that a checkpoint's figures were measured on, or as many in another
-    `view`."""
+    `view`, or with the skin of all faces moved in one way, `motion`."""
     data, metrics = checkpoint.recipe.get("data", {}), checkpoint.metrics
     known = {name: data[name] for name in ("view", "none_share") if name in data}
     if "samples_without_expression" in metrics:
@@ -115,7 +122,7 @@ def report_set(
     if view is not None:
         known["view"] = view
     opener = Opener(Sources(**known), checkpoint.classifier, checkpoint.flow, cache, workers)
-    return opener.report_pairs()
+    return opener.report_pairs(motion)
 
 
 def compare_metrics(stored: dict[str, float], found: dict[str, float]) -> str:
@@ -142,9 +149,10 @@ def _agree(one: float, other: float) -> bool:
 def _on_report_set(name: str, args: argparse.Namespace) -> Evaluation:
     path = checkpoint_path(name)
     checkpoint = read_checkpoint(path)[0]
-    samples = report_set(checkpoint, args.cache, args.workers, args.view)
+    samples = report_set(checkpoint, args.cache, args.workers, args.view, args.motion)
     remark = ""
-    if args.view in (None, checkpoint.recipe.get("data", {}).get("view")):
+    usual = checkpoint.recipe.get("data", {}).get("view")
+    if args.view in (None, usual) and args.motion is None:
         remark = compare_metrics(
             dict(checkpoint.metrics), measure_checkpoint(path, samples, args.device)
         )
@@ -356,6 +364,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", default=SYNTHETIC, help="casme2:PATH, csv:PATH …, with commas")
     parser.add_argument(
         "--view", choices=VIEWS, help="of synthetic pairs (default: as in its training)"
+    )
+    parser.add_argument(
+        "--motion", choices=get_args(SkinMotion), help="how the skin of all synthetic faces moves"
     )
     parser.add_argument("--classes", type=int, default=3, help="after merging: 3, 4, 5, 7")
     parser.add_argument("--protocol", choices=PROTOCOLS, default="holdout", help="what is held out")

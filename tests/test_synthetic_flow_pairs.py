@@ -17,6 +17,7 @@ from model.synthetic.sample_variation import Nuisance, World, choose_nuisance
 from model.synthetic.still_faces import (
     CameraModel,
     CameraRanges,
+    FaceBox,
     FaceRanges,
     Still,
     inverse_displacement,
@@ -39,7 +40,7 @@ PLAIN_FACE = FaceRanges(
 )
 PLAIN_CAMERA = CameraRanges(
     blur_px=(0, 0), shrinking=(1, 1), gamma=(1, 1), gradient=(0, 0), flicker=0,
-    noise_levels=(0.5, 0.5), jpeg=0, frames=(3, 3),
+    noise_levels=(0.5, 0.5), jpeg=0, h264=0, frames=(3, 3),
 )  # fmt: skip
 PLAIN = Nuisance(
     face=PLAIN_FACE,
@@ -101,6 +102,17 @@ def test_positive_pulls_the_lip_corners_out_and_up() -> None:
     assert right[0] < -0.2
     assert left[0] > 0.2
     assert max(right[1], left[1]) < -0.1
+
+
+@pytest.mark.parametrize("scan_share", [0, 1])
+def test_classes_move_alike_by_the_catalogue_and_as_scanned(scan_share: int) -> None:
+    plain = replace(PLAIN, scan_share=scan_share)
+    surprise, positive = (
+        np.mean([pair(k, plain, label).flows.onset_apex for k in range(6)], axis=0)
+        for label in ("surprise", "positive")
+    )
+    assert at(surprise, 36, 30)[1] < -0.3
+    assert at(positive, 36, 98)[0] < -0.2 < 0.2 < at(positive, 92, 98)[0]
 
 
 def test_the_second_phase_is_the_first_backwards() -> None:
@@ -185,6 +197,17 @@ def test_a_still_that_does_not_move_stays(still: Still) -> None:
     assert corners[1] == pytest.approx([80, 48], abs=0.5)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_box_cuts_the_face_out_by_its_eyes_and_mouth(seed: int) -> None:
+    box = FaceBox(eyes=(0.25, 0.25), eyes_to_mouth=(0.5, 0.5), aspect=(0.8, 0.8))
+    points = Still(np.random.default_rng(seed), replace(PLAIN_FACE, boxes=(box,))).landmarks_px
+    assert points[[33, 133, 362, 263], 1].mean() == pytest.approx(0.25 * 128, abs=0.1)
+    assert points[[61, 291], 1].mean() == pytest.approx(0.75 * 128, abs=0.1)
+    plain = Still(np.random.default_rng(seed), PLAIN_FACE).landmarks_px
+    wider, taller = np.ptp(points, axis=0) / np.ptp(plain, axis=0)
+    assert wider / taller == pytest.approx(1 / 0.8, rel=1e-3)
+
+
 def test_a_still_moves_by_what_it_is_told(still: Still) -> None:
     rest = still.draw(np.zeros((2, 128, 128), np.float32))
     displacement = np.full((2, 128, 128), 3, np.float32)
@@ -211,14 +234,15 @@ def test_displacements_are_inverted() -> None:
     np.testing.assert_allclose(displacement[:, at_y, at_x], -back[:, y, x], atol=0.4)
 
 
-@pytest.mark.parametrize("jpeg", [0, 1])
-def test_a_camera_takes_frames(still: Still, jpeg: int) -> None:
-    optics = replace(CameraRanges(), frames=(2, 2), jpeg=jpeg)
+@pytest.mark.parametrize(("jpeg", "h264"), [(0, 0), (1, 0), (0, 1)])
+def test_a_camera_takes_frames(still: Still, jpeg: int, h264: int) -> None:
+    optics = replace(CameraRanges(), frames=(2, 2), jpeg=jpeg, h264=h264)
     camera = CameraModel(np.random.default_rng(0), optics)
-    frames = camera.capture(still.draw(np.zeros((2, 128, 128), np.float32)))
+    (frames,) = camera.capture([still.draw(np.zeros((2, 128, 128), np.float32))])
     assert [frame.shape for frame in frames] == [(128, 128)] * 2
     assert all(frame.dtype == np.uint8 for frame in frames)
-    assert not np.array_equal(*frames)
+    if not h264:  # a video skips what has hardly changed
+        assert not np.array_equal(*frames)
 
 
 def test_a_set_on_disk_holds_its_samples(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from model.cli import exit_code
 from model.errors import InputError
 from model.inference.checkpoint import Checkpoint, checkpoint_path, read_checkpoint
 from model.metrics.checkpoint_scores import AMPLITUDE_FIGURES, FIRST_PHASE, NAMEABLE_PX, SCORES
-from model.training.training_samples import FIRST_REPORT_SEED, SYNTHETIC
+from model.training.training_samples import REPORT_SEED, SYNTHETIC
 
 TEMPLATE = Path(__file__).with_name("model_card.md.j2")
 CARD_WIDTH = 100
@@ -93,7 +93,7 @@ def render_card(name: str, checkpoint: Checkpoint, numbers: int, size_bytes: int
         others=[each for each in sets if each != SYNTHETIC],
         metrics=metrics,
         reported=metrics.get("samples", 0) + metrics.get("samples_without_expression", 0),
-        report_seed=FIRST_REPORT_SEED,
+        report_seed=REPORT_SEED,
         figures=list(_figures(checkpoint)),
         weak_units=WEAK_UNITS,
     )

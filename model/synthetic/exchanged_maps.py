@@ -5,7 +5,7 @@ Gan, See, Khor, Huang, FG 2019): TV-L1 over a face box, with the head's motion, 
 stretched to 8 bits. A network that has to read such maps must be trained on similar ones.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -16,8 +16,14 @@ import numpy as np
 from model.flow import Flow, load_flow
 from model.flow.lk import LucasKanade
 from model.records import ArrayF32, ImageU8
+from model.synthetic.still_faces import smooth_noise
 
 _TVL1_SIZE = (64, 64)  # a quarter of the pixels take a tenth of the time; maps are shrunk anyway
+_WINDOW_PX = (1.0, 6.0)  # sigma
+_PLAIN_SHARE = 0.3  # how often texture is the same everywhere
+_LEAST_FOUND = 0.35  # of the motion, where there is least texture
+_ROUGH, _TEXTURE_GRAIN_PX = 2.5, (6.0, 24.0)
+_ERROR_PX, _ERROR_GRAIN_PX = (0.01, 0.12), (5.0, 20.0)
 _METHODS: Mapping[str, tuple[str, Mapping[str, float]]] = {
     "tvl1": ("tvl1", {"scales": 3, "warps": 3}),
     "tvl1-fine": ("tvl1", {}),
@@ -36,15 +42,18 @@ class Exchange:
     "tvl1-fine" with OpenCV's defaults, "lk" with random windows, "farneback", "dis"."""
     sizes_px: tuple[int, ...] = (28, 28, 28, 32, 48, 64)
     """Sides of the maps, equally likely."""
-    centre_share: float = 0.5
+    centre_share: float = 0.25
     """How often a map's median motion is removed. Otherwise the head's motion stays."""
-    stretch_share: float = 0.6
+    stretch_share: float = 0.7
     """How often each channel is stretched to 8 bits by its own minimum and maximum. Otherwise the
     values keep their scale."""
     scale_log: float = 1.5
     """Deviation of the log of the maps' scale, because units differ."""
     both_phases: float = 0.4
     """How often the second phase is known."""
+    drawn_share: float = 0.2
+    """How often a flow algorithm finds the maps in drawn pictures. Otherwise they are made from the
+    true motion with the errors of such an algorithm (`exchange_motion`), in a fifth of the time."""
 
 
 def exchange_maps(rng: np.random.Generator, style: Exchange, *moments: ImageU8) -> list[ArrayF32]:
@@ -53,12 +62,40 @@ def exchange_maps(rng: np.random.Generator, style: Exchange, *moments: ImageU8) 
     shares = np.array(list(style.methods.values()))
     method = str(rng.choice(list(style.methods), p=shares / shares.sum()))
     solve = _solver(method, rng)
+    return _exchange(rng, style, [solve(first, second) for first, second in pairwise(moments)])
+
+
+def exchange_motion(rng: np.random.Generator, style: Exchange, *keys: ArrayF32) -> list[ArrayF32]:
+    """`exchange_maps` of faces that are not drawn: `keys` are the displacements (2, S, S) px of the
+    skin from rest, at onset, apex and, if known, offset.
+
+    A flow algorithm smooths motion over its window, finds less of it where skin has no texture, and
+    errs smoothly; how much differs from picture to picture.
+    """
+    window = rng.uniform(*_WINDOW_PX)
+    plain = rng.random() < _PLAIN_SHARE
+    rough = 1 / (1 + np.exp(-_ROUGH * smooth_noise(rng, rng.uniform(*_TEXTURE_GRAIN_PX))))
+    texture = np.ones_like(rough) if plain else _LEAST_FOUND + (1 - _LEAST_FOUND) * rough
+    found = (1 + texture) / 2 / cv2.GaussianBlur(texture, (0, 0), window)
+    error_px, grain_px = rng.uniform(*_ERROR_PX), rng.uniform(*_ERROR_GRAIN_PX)
+    flows = []
+    for first, second in pairwise(keys):
+        smoothed = [
+            found * cv2.GaussianBlur(texture * part, (0, 0), window) for part in second - first
+        ]
+        errors = [error_px * smooth_noise(rng, grain_px) for _ in smoothed]
+        flows.append(np.asarray(np.add(smoothed, errors), np.float32))
+    return _exchange(rng, style, flows)
+
+
+def _exchange(
+    rng: np.random.Generator, style: Exchange, flows: Sequence[ArrayF32]
+) -> list[ArrayF32]:
     size = int(rng.choice(style.sizes_px))
     centre, stretch = rng.random() < style.centre_share, rng.random() < style.stretch_share
     scale = np.float32(np.exp(rng.normal(0, style.scale_log)))
     maps = []
-    for first, second in pairwise(moments):
-        flow = solve(first, second)
+    for flow in flows:
         if centre:
             flow = flow - np.median(flow, axis=(1, 2), keepdims=True)
         if flow.shape[1] != size:

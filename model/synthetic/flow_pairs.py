@@ -16,11 +16,12 @@ from model.flow.key_frames import PHASE_FRAMES
 from model.flow.phase_flows import phase_flows
 from model.labels import ACTION_UNITS, CLASSES
 from model.records import ArrayF32, FlowPair, FramePair, ImageU8
-from model.synthetic.action_units import Strengths, displacement_field, peak_px
-from model.synthetic.exchanged_maps import exchange_maps
+from model.synthetic.action_units import Strengths
+from model.synthetic.exchanged_maps import exchange_maps, exchange_motion
 from model.synthetic.expressions import sample_expression, scale_strengths
 from model.synthetic.sample_variation import Nuisance
-from model.synthetic.still_faces import CameraModel, Still, smooth_noise
+from model.synthetic.skin import Skin, smooth_field
+from model.synthetic.still_faces import CameraModel, Still
 
 PRESENT_PX = 0.15
 """An action unit counts as present if it alone moves some point by this much."""
@@ -68,12 +69,15 @@ def synthetic_pair(
     """
     nuisance = nuisance or Nuisance()
     scene = _Scene(seed, nuisance, label)
-    moments = [scene.capture(displacement) for displacement in scene.keys]
     style = nuisance.exchange
     if style is None:
-        return Pair(phase_flows(flow, *moments), scene.truth)
+        return Pair(phase_flows(flow, *scene.capture(scene.keys)), scene.truth)
     known = 3 if scene.rng.random() < style.both_phases else 2
-    maps = exchange_maps(scene.rng, style, *(frames[0] for frames in moments[:known]))
+    if scene.rng.random() < style.drawn_share:
+        moments = [frames[0] for frames in scene.capture(scene.keys[:known])]
+        maps = exchange_maps(scene.rng, style, *moments)
+    else:
+        maps = exchange_motion(scene.rng, style, *scene.keys[:known])
     return Pair(FlowPair(maps[0], maps[1] if known == 3 else None), scene.truth)
 
 
@@ -83,15 +87,14 @@ def synthetic_course(
     """Draw the aligned frames of an expression in the same way as `synthetic_pair`, and return
     them with the truth about them."""
     scene = _Scene(seed, nuisance or Nuisance(), label)
-    phases = []
-    for start, end in ((0, 1), (1, 2)):
-        shares = (1 - np.cos(np.pi * np.linspace(0, 1, PHASE_FRAMES))) / 2
-        between = [
-            (1 - share) * scene.keys[start] + share * scene.keys[end]
-            for share in shares.astype(np.float32).tolist()
-        ]
-        moments = [np.mean(scene.capture(d), axis=0, dtype=np.float32) for d in between]
-        phases.append(np.stack(moments))
+    shares = (1 - np.cos(np.pi * np.linspace(0, 1, PHASE_FRAMES, dtype=np.float32))) / 2
+    course = [
+        (1 - share) * scene.keys[start] + share * scene.keys[start + 1]
+        for start in (0, 1)
+        for share in shares
+    ]
+    frames = [np.mean(moment, axis=0, dtype=np.float32) for moment in scene.capture(course)]
+    phases = np.stack(frames[:PHASE_FRAMES]), np.stack(frames[PHASE_FRAMES:])
     return FramePair(*phases), scene.truth
 
 
@@ -104,7 +107,7 @@ class _Scene:
         person = int(rng.integers(PERSONS))
         face = np.random.default_rng((seed[0], person, PERSONS))
         still = Still(rng, nuisance.face, face)
-        self._skin = skin = _Skin(still, face, nuisance)
+        self._skin = skin = Skin(still.landmarks_px, face, nuisance)
         self._still, self._camera = still, CameraModel(rng, nuisance.camera)
         amplitude_px = float(np.exp(rng.uniform(*np.log(nuisance.amplitude_px))))
         self._nuisance, self._wobble_px = nuisance, nuisance.wobble * amplitude_px
@@ -134,9 +137,10 @@ class _Scene:
             person=person,
         )
 
-    def capture(self, displacement: ArrayF32) -> list[ImageU8]:
-        """Take the camera's frames (S, S) of the face with this displacement of its skin."""
-        return self._camera.capture(self._still.draw(displacement))
+    def capture(self, displacements: Sequence[ArrayF32]) -> list[list[ImageU8]]:
+        """Take the camera's frames (S, S) of the face at each displacement of its skin, in the
+        order of time."""
+        return self._camera.capture([self._still.draw(each) for each in displacements])
 
     def _key(self, share: float, closed: bool, nodding: float) -> ArrayF32:
         """The displacement when `share` of the expression is reached."""
@@ -153,12 +157,12 @@ class _Scene:
             acting["AU45"] = (lids, lids)
         displacement = self._skin.displace(acting)
         displacement += np.float32(nodding) * _head_motion(rng, nuisance)
-        displacement += np.float32(self._wobble_px) * _smooth_field(rng, 24)
+        displacement += np.float32(self._wobble_px) * smooth_field(rng, 24)
         return displacement
 
 
 def _without_expression(
-    rng: np.random.Generator, skin: "_Skin", amplitude_px: float
+    rng: np.random.Generator, skin: Skin, amplitude_px: float
 ) -> tuple[Strengths, bool, float]:
     """The action units of a face without expression, whether it blinks, and a factor for its head
     motion."""
@@ -173,7 +177,7 @@ def _without_expression(
 
 def _companions(
     rng: np.random.Generator,
-    skin: "_Skin",
+    skin: Skin,
     nuisance: Nuisance,
     lead: Strengths,
     amplitude_px: float,
@@ -187,33 +191,6 @@ def _companions(
     share = rng.uniform(*nuisance.companion_share) * amplitude_px
     strength = share / skin.peak_px({unit: (1.0, 1.0)})
     return {unit: (strength, strength)}
-
-
-class _Skin:
-    """How the skin of one face follows its action units. This differs between faces."""
-
-    def __init__(self, still: Still, rng: np.random.Generator, nuisance: Nuisance) -> None:
-        points = still.landmarks_px
-        error = nuisance.landmark_px * _smooth_field(rng, 40)
-        column, row = np.clip(np.rint(points), 0, CROP_PX - 1).astype(int).T
-        self._points = points + error[:, row, column].T
-        self._extent = float(np.exp(rng.normal(0, nuisance.extent_log)))
-        gain = np.exp(nuisance.gain_log * smooth_noise(rng, 30))
-        turn = nuisance.direction_rad * smooth_noise(rng, 40)
-        self._cos, self._sin = gain * np.cos(turn), gain * np.sin(turn)
-
-    def displace(self, strengths: Strengths) -> ArrayF32:
-        """Displacement of the skin, (2, S, S) px."""
-        u, v = displacement_field(self._points, strengths, CROP_PX, extent=self._extent)
-        return np.stack([self._cos * u - self._sin * v, self._sin * u + self._cos * v])
-
-    def peak_px(self, strengths: Strengths) -> float:
-        """The greatest displacement within the crop."""
-        return max(peak_px(self.displace(strengths)), 1e-3)
-
-
-def _smooth_field(rng: np.random.Generator, grain_px: float) -> ArrayF32:
-    return np.stack([smooth_noise(rng, grain_px), smooth_noise(rng, grain_px)])
 
 
 def _head_motion(rng: np.random.Generator, nuisance: Nuisance) -> ArrayF32:

@@ -1,19 +1,21 @@
 """Everything but the expression that varies between synthetic samples.
 
-There are two worlds: one for training, and a harder one for measuring only. Each has three views of
-the same faces: the aligned crop through the live flow, maps as the field exchanges them, and a mix
-of both.
+There are two worlds: one for training, and a harder one for measuring only, whose faces and
+cameras training does not have. Each has views of the same faces: the aligned crop through the live
+flow, maps as the field exchanges them, a mix of both, and exchanged maps whose crop is foreign:
+tighter or wider than any of training's.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from model.synthetic.exchanged_maps import Exchange
-from model.synthetic.still_faces import CameraRanges, FaceRanges, ValueRange
+from model.synthetic.still_faces import CameraRanges, FaceBox, FaceRanges, ValueRange
 
-View = Literal["crop", "maps", "mixed"]
+View = Literal["crop", "maps", "mixed", "foreign"]
 World = Literal["training", "held_out"]
-VIEWS: tuple[View, ...] = ("crop", "maps", "mixed")
+VIEWS: tuple[View, ...] = get_args(View)
 
 MIXED_MAPS = 0.5
 """Share of exchanged maps in the mixed view."""
@@ -34,6 +36,8 @@ class Nuisance:
     """Deviation of the log of the skin's gain: some places move more than others."""
     extent_log: float = 0.3
     """Deviation of the log of how far around a muscle the skin moves; one value per face."""
+    scan_share: float = 0.5
+    """Share of the faces whose skin moves as scanned; that of the others moves by the catalogue."""
     landmark_px: float = 1.8
     """Distance of the muscles from their landmarks, smooth over the face."""
     onset_share: ValueRange = (0.0, 0.3)
@@ -63,45 +67,47 @@ class Nuisance:
     """How maps are exchanged; None for the aligned crop through the live flow."""
 
 
-def choose_nuisance(view: Literal["crop", "maps"], world: World) -> Nuisance:
+_BY_HAND = FaceBox((0.12, 0.46), (0.28, 0.58), (0.85, 1.15))
+_TIGHT = FaceBox((0.12, 0.20), (0.58, 0.68), (1.15, 1.35))  # from the brows to below the mouth
+_WIDE = FaceBox((0.40, 0.50), (0.20, 0.28), (0.75, 0.85))  # with hair and neck
+_BOXES: Mapping[View, tuple[FaceBox, ...]] = {
+    "maps": (FaceBox(), FaceBox(), _BY_HAND),
+    "foreign": (_TIGHT, _WIDE),
+}
+
+
+def choose_nuisance(view: Literal["crop", "maps", "foreign"], world: World) -> Nuisance:
     """The ranges of one view in one world."""
     nuisance = Nuisance() if world == "training" else _held_out()
     if view == "crop":
         return nuisance
-    held = world == "held_out"
     return replace(
         nuisance,
-        face=replace(
-            nuisance.face,
-            # A face detector's box, or a crop made by hand: looser than ours, with the chin.
-            framing=(0.66, 0.95) if held else (0.7, 1.1),
-            drop_px=(-12, 4) if held else (-10, 6),
-            crop_shift_px=4.0,
-            crop_turn_rad=0.05,
-        ),
+        face=replace(nuisance.face, boxes=_BOXES[view], crop_turn_rad=0.05),
         # High-speed cameras, without averaging frames.
         camera=replace(nuisance.camera, frames=(1, 1), shrinking=(0.75, 1.0)),
-        exchange=Exchange(
-            methods={"dis": 0.8, "tvl1-fine": 0.2},
-            sizes_px=(36, 56),
-            stretch_share=0.7,
-            centre_share=0.25,
-        )
-        if held
-        else Exchange(),
+        exchange=Exchange()
+        if world == "training"
+        else Exchange(methods={"dis": 0.8, "tvl1-fine": 0.2}, sizes_px=(36, 56), drawn_share=1.0),
     )
 
 
 def _held_out() -> Nuisance:
-    """Face, camera, compression, light and head motion outside the training's ranges. The skin
-    follows its muscles as in training, because that is what a network has to recognise."""
+    """Faces, cameras and compression outside the training's ranges, and stronger light and head
+    motion. The skin follows its muscles as in training, because that is what a network has to
+    recognise."""
     plain = Nuisance()
     face, camera = plain.face, plain.camera
     return replace(
         plain,
-        face=replace(face, shape_px=(3.0, 4.5), texture_levels=(5.0, 12.0), yaw=(-0.25, 0.25)),
+        face=replace(face, shape_px=(3.5, 4.5), texture_levels=(9.0, 12.0), yaw=(0.15, 0.25)),
         camera=replace(
-            camera, noise_levels=(3.0, 6.0), jpeg=0.8, jpeg_quality=(35, 60), flicker=0.012
+            camera,
+            noise_levels=(4.0, 6.0),
+            jpeg=0.5,
+            jpeg_quality=(30, 45),
+            crf=(31, 33),
+            flicker=0.012,
         ),
         amplitude_px=(0.3, 2.5),
         apex_share=(0.6, 0.95),

@@ -90,20 +90,47 @@ def scanned_field(
 ) -> ArrayF32:
     """`model.synthetic.action_units.displacement_field` with the skin moved as on the scanned face,
     turned and sized as this face. A unit that no scan has moves by the catalogue."""
-    actions: dict[str, float] = {}
-    others = {}
-    moves = scanned_face().moves_mm
-    for unit, (right, left) in strengths.items():
-        action = UNITS.get(unit)
-        if action is None:
-            others[unit] = (right, left)
-        elif action in moves:
-            actions[action] = actions.get(action, 0.0) + (right + left) / 2
-        else:
-            actions[f"{action}_R"] = right
-            actions[f"{action}_L"] = left
-    field = action_field(landmarks_px, actions, size)
+    known = {unit: sides for unit, sides in strengths.items() if unit in UNITS}
+    others = {unit: sides for unit, sides in strengths.items() if unit not in UNITS}
+    field = action_field(landmarks_px, _actions(known), size)
     return field + displacement_field(landmarks_px, others, size) if others else field
+
+
+def point_motion(landmarks_px: ArrayF32, strengths: Strengths) -> ArrayF64:
+    """How far this face's points (468, 2) px move as the scan's do, in px. Every unit has to be one
+    of `UNITS`."""
+    return _motion_mm(_actions(strengths)) @ _onto(landmarks_px.astype(np.float64))
+
+
+def _actions(strengths: Strengths) -> dict[str, float]:
+    """The scan's actions for `strengths` of `UNITS`."""
+    actions: dict[str, float] = {}
+    for unit, (right, left) in strengths.items():
+        action = UNITS[unit]
+        if action in scanned_face().moves_mm:
+            actions[action] = (right + left) / 2
+        else:
+            actions |= {f"{action}_R": right, f"{action}_L": left}
+    return actions
+
+
+def _motion_mm(actions: Mapping[str, float]) -> ArrayF64:
+    """(468, 3) mm."""
+    face = scanned_face()
+    moved = np.zeros((len(face.rest_mm), 3))
+    for name, strength in actions.items():
+        if name not in face.moves_mm:
+            raise InputError(f"unknown action {name!r}: the scan has {', '.join(face.moves_mm)}")
+        moved += strength * face.moves_mm[name]
+    return moved
+
+
+def _onto(points: ArrayF64) -> ArrayF64:
+    """(3, 2): px of this face's picture ← mm of the scan, from the affine map between both, which
+    holds this face's size, its turn and how wide it is."""
+    rest = np.column_stack([scanned_face().rest_mm, np.ones(len(points))])
+    onto: ArrayF64 = np.linalg.lstsq(rest, points, rcond=None)[0][:3]
+    return onto
 
 
 def action_field(
@@ -111,13 +138,7 @@ def action_field(
 ) -> ArrayF32:
     """`scanned_field` for strengths by the scan's own actions. Raises `InputError` for a name that
     is none."""
-    face = scanned_face()
-    moved = np.zeros((len(face.rest_mm), 3))
-    for name, strength in actions.items():
-        if name not in face.moves_mm:
-            raise InputError(f"unknown action {name!r}: the scan has {', '.join(face.moves_mm)}")
-        moved += strength * face.moves_mm[name]
-    return _spread(landmarks_px, moved, size)
+    return _spread(landmarks_px, _motion_mm(actions), size)
 
 
 def blink_field(landmarks_px: ArrayF32, size: int | tuple[int, int]) -> ArrayF32:
@@ -137,15 +158,12 @@ def _spread(landmarks_px: ArrayF32, moved: ArrayF64, size: int | tuple[int, int]
     width, height = (size, size) if isinstance(size, int) else size
     points = landmarks_px[: len(moved)].astype(np.float64)
     px_per_mm = float(np.linalg.norm(points[362] - points[133])) / INNER_EYE_MM
-    # The affine map from the scan to this face holds its size, its turn and how wide it is.
-    rest = np.column_stack([scanned_face().rest_mm, np.ones(len(moved))])
-    onto = np.linalg.lstsq(rest, points, rcond=None)[0][:3]
     oval = points[list(_OVAL)]
     middle = oval.mean(axis=0)
     still = np.concatenate([middle + (oval - middle) * ring for ring in _RINGS])
     spline = RBFInterpolator(
         np.concatenate([points, still]) / px_per_mm,
-        np.concatenate([moved @ onto, np.zeros_like(still)]),
+        np.concatenate([moved @ _onto(points), np.zeros_like(still)]),
         smoothing=_SMOOTHING_MM,
     )
     columns, rows = -(-width // _STEP_PX), -(-height // _STEP_PX)

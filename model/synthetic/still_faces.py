@@ -4,9 +4,9 @@ All lengths are px of the 128 px aligned crop. Every face is a warp of the same 
 resting expression, skin texture, light and camera vary widely; one person's features remain.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from model.face.aligned_crop import CROP_PX, crop_transform
 from model.records import ArrayF32, ArrayF64, ImageU8
 from model.synthetic.action_units import displacement_field
+from model.synthetic.compression import compress
 from model.synthetic.portrait import read_landmarks, read_photograph
 
 ValueRange = tuple[float, float]
@@ -21,6 +22,9 @@ ValueRange = tuple[float, float]
 
 _MARGIN_PX = 32  # the canvas extends this far beyond the crop
 _FINENESS = 2  # canvas px per crop px: keeps OpenCV's rounding to 1/32 px far below the motion
+_VIDEO_FPS = 30
+_EYE_CORNERS = (33, 133, 362, 263)
+_MOUTH_CORNERS = (61, 291)
 _PAD_PX = 8  # skin may move into the crop from this far outside
 
 
@@ -49,21 +53,34 @@ class FaceRanges:
     softness_px: ValueRange = (0.1, 1.4)
     """Blur of the portrait's own detail."""
     contrast: ValueRange = (0.55, 1.15)
-    yaw: ValueRange = (-0.15, 0.15)
-    """Head turn: how much wider the near half of the face is than the far half, as a share at the
-    crop's edge."""
-    pitch: ValueRange = (-0.12, 0.12)
+    yaw: ValueRange = (0.0, 0.15)
+    """Head turn to either side: how much wider the near half of the face is than the far half, as
+    a share at the crop's edge."""
+    pitch: ValueRange = (0.0, 0.12)
     """The same for the upper and lower half."""
-    framing: ValueRange = (1.0, 1.0)
-    """Size of the face relative to the crop's geometry. Below 1 the crop is looser."""
-    drop_px: ValueRange = (0.0, 0.0)
-    """How far the face is moved down in the crop."""
+    boxes: "tuple[FaceBox, ...]" = ()
+    """The crop is cut by one of these, equally likely; if there are none, it has the geometry of
+    `model.face.aligned_crop`."""
     crop_shift_px: float = 2.0
     """Standard deviation of the crop's placement error."""
     crop_turn_rad: float = 0.03
     """The same for its rotation."""
     crop_scale_log: float = 0.03
     """The same for the log of its scale."""
+
+
+@dataclass(frozen=True)
+class FaceBox:
+    """Where a face lies in the box that it is cut out by, as shares of the box's height. The box is
+    then scaled to a square. The defaults are those of a detector (dlib's, or the hull of 68
+    points)."""
+
+    eyes: ValueRange = (0.20, 0.34)
+    """The eyes' line, from the upper edge."""
+    eyes_to_mouth: ValueRange = (0.40, 0.54)
+    """From there to the corners of the mouth."""
+    aspect: ValueRange = (0.9, 1.1)
+    """Width to height."""
 
 
 class Still:
@@ -78,46 +95,54 @@ class Still:
         """`person` samples what belongs to the face, `rng` how the camera sees it. Without a
         `person`, `rng` samples both."""
         person = person or rng
-        canvas, points = _portrait()
-        self._canvas = _retexture(canvas, person, ranges)
+        points = _portrait()[1]
+        self._ranges, self._texture = ranges, int(person.integers(2**63))
         extent = CROP_PX + 2 * _MARGIN_PX
         shape = _shape(person, ranges, points, extent) + _turn(rng, ranges, extent)
         points = points + _field_at(shape, points)
-        inverse = inverse_displacement(shape)
+        self._shape = shape
 
         # Place the crop on the reshaped face as the live aligner would, with random errors.
         align = crop_transform(points)
         turn = rng.normal(0, ranges.crop_turn_rad)
-        scale = rng.uniform(*ranges.framing) * np.exp(rng.normal(0, ranges.crop_scale_log))
+        scale = np.exp(rng.normal(0, ranges.crop_scale_log))
         shift = rng.normal(0, ranges.crop_shift_px, 2)
-        shift[1] += rng.uniform(*ranges.drop_px)
         align = _similarity(shift, turn, scale, align)
+        if ranges.boxes:
+            box = ranges.boxes[int(rng.integers(len(ranges.boxes)))]
+            align = _into_box(rng, box, points, align)
         self.landmarks_px = (points @ align[:, :2].T + align[:, 2]).astype(np.float32)
         """(468, 2) float32: FaceMesh points of the resting face in the crop."""
+        self._align = align
 
+    def draw(self, displacement: ArrayF32) -> ArrayF32:
+        """The face, (S, S) float32 grey levels, with the skin at x moved to x +
+        `displacement`[:, x]. `displacement` is (2, S, S) px, at most 8 px."""
+        canvas, source, dx, dy = self._pixels
+        back = inverse_displacement(displacement)
+        # Taylor series to first order. Interpolating in the map would round the motion.
+        x, y = (source + dx * back[0] + dy * back[1]).astype(np.float32)
+        return np.asarray(
+            cv2.remap(canvas, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.float32
+        )
+
+    @cached_property
+    def _pixels(self) -> tuple[ArrayF32, ArrayF32, ArrayF32, ArrayF32]:
+        """The picture that the face is drawn from, where in it each pixel of the crop lies, (2, S,
+        S), and how that changes per px to the right and down. Made when it is first drawn, because
+        motion alone needs none of it."""
+        canvas = _retexture(_portrait()[0], np.random.default_rng(self._texture), self._ranges)
+        inverse = inverse_displacement(self._shape)
         axis = np.arange(-_PAD_PX, CROP_PX + _PAD_PX, dtype=np.float32)
         crop = np.stack(np.broadcast_arrays(axis[None, :], axis[:, None])).astype(np.float32)
-        back = cv2.invertAffineTransform(align)
+        back = cv2.invertAffineTransform(self._align)
         shaped = np.einsum("ij,jyx->iyx", back[:, :2], crop) + back[:, 2, None, None]
         shaped = shaped.astype(np.float32)
         source = shaped + np.stack([_values_at(part, shaped) for part in inverse])
         source = (source + _MARGIN_PX) * _FINENESS + (_FINENESS - 1) / 2
         inner = slice(_PAD_PX, -_PAD_PX)
-        self._source = source[:, inner, inner]
-        self._dx = np.gradient(source, axis=2)[:, inner, inner]
-        self._dy = np.gradient(source, axis=1)[:, inner, inner]
-
-    def draw(self, displacement: ArrayF32) -> ArrayF32:
-        """The face, (S, S) float32 grey levels, with the skin at x moved to x +
-        `displacement`[:, x]. `displacement` is (2, S, S) px, at most 8 px."""
-        back = inverse_displacement(displacement)
-        # Taylor series to first order. Interpolating in the map would round the motion.
-        source = self._source + self._dx * back[0] + self._dy * back[1]
-        x, y = source.astype(np.float32)
-        return np.asarray(
-            cv2.remap(self._canvas, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE),
-            np.float32,
-        )
+        dx, dy = (np.gradient(source, axis=k)[:, inner, inner] for k in (2, 1))
+        return canvas, source[:, inner, inner], dx, dy
 
 
 @dataclass(frozen=True)
@@ -134,9 +159,13 @@ class CameraRanges:
     """Standard deviation of the gain between moments, and of its gradient."""
     noise_levels: ValueRange = (0.3, 4.0)
     """Sensor noise of one frame, grey levels."""
-    jpeg: float = 0.6
-    """How often frames are compressed."""
+    jpeg: float = 0.4
+    """How often each frame is compressed on its own."""
     jpeg_quality: ValueRange = (45, 95)
+    h264: float = 0.25
+    """How often the frames are compressed as a video."""
+    crf: tuple[int, int] = (18, 30)
+    """x264's rate factor, from least to most compression."""
     frames: tuple[int, int] = (1, 6)
     """Fewest and most frames averaged around each moment, as in `model.flow.phase_flows`."""
 
@@ -147,18 +176,30 @@ class CameraModel:
     def __init__(self, rng: np.random.Generator, ranges: CameraRanges) -> None:
         self._rng = rng
         self._blur = rng.uniform(*ranges.blur_px)
-        self._small = round(CROP_PX * rng.uniform(*ranges.shrinking))
+        self._small = 2 * round(CROP_PX * rng.uniform(*ranges.shrinking) / 2)  # even, for H.264
         self._gamma = rng.uniform(*ranges.gamma)
         self._light = _ramp(rng.uniform(*ranges.gradient), rng.uniform(0, np.pi))
         self._flicker = ranges.flicker
         self._noise = rng.uniform(*ranges.noise_levels)
-        self._quality = (
-            round(rng.uniform(*ranges.jpeg_quality)) if rng.random() < ranges.jpeg else None
-        )
+        codec = rng.random()
+        self._quality = round(rng.uniform(*ranges.jpeg_quality)) if codec < ranges.jpeg else None
+        as_video = ranges.jpeg <= codec < ranges.jpeg + ranges.h264
+        self._crf = int(rng.integers(ranges.crf[0], ranges.crf[1] + 1)) if as_video else None
         self._frames = int(rng.integers(ranges.frames[0], ranges.frames[1] + 1))
 
-    def capture(self, picture: ArrayF32) -> list[ImageU8]:
-        """Take the frames of one moment, (S, S) uint8 each, of `picture` (S, S) float32."""
+    def capture(self, pictures: Sequence[ArrayF32]) -> list[list[ImageU8]]:
+        """Take the frames, (S, S) uint8 each, of every moment, whose `pictures` are (S, S) float32,
+        in the order of time."""
+        taken = [frame for picture in pictures for frame in self._expose(picture)]
+        if self._crf is not None:
+            colour = (np.repeat(frame[..., None], 3, axis=2) for frame in taken)
+            coded = compress(colour, _VIDEO_FPS, self._crf)
+            taken = [np.ascontiguousarray(frame[..., 1]) for frame in coded]
+        frames = [_enlarge(frame) for frame in taken]
+        return [frames[k : k + self._frames] for k in range(0, len(frames), self._frames)]
+
+    def _expose(self, picture: ArrayF32) -> Iterator[ImageU8]:
+        """The frames of one moment, in the camera's own size."""
         rng = self._rng
         if self._blur > 0.3:
             picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), self._blur), np.float32)
@@ -166,7 +207,6 @@ class CameraModel:
         light *= 1 + rng.normal(0, self._flicker)
         lit = 255 * (np.clip(picture, 0, 255) / 255) ** self._gamma * light
         small = cv2.resize(lit, (self._small, self._small), interpolation=cv2.INTER_AREA)
-        frames = []
         for _ in range(self._frames):
             noise = self._noise * rng.standard_normal(small.shape, np.float32)
             frame = np.clip(np.rint(small + noise), 0, 255).astype(np.uint8)
@@ -174,9 +214,12 @@ class CameraModel:
                 quality = [cv2.IMWRITE_JPEG_QUALITY, self._quality]
                 coded = cv2.imencode(".jpg", frame, quality)[1]
                 frame = np.asarray(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE), np.uint8)
-            enlarged = cv2.resize(frame, (CROP_PX, CROP_PX), interpolation=cv2.INTER_LINEAR)
-            frames.append(np.asarray(enlarged, np.uint8))
-        return frames
+            yield frame
+
+
+def _enlarge(frame: ImageU8) -> ImageU8:
+    size = (CROP_PX, CROP_PX)
+    return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def smooth_noise(rng: np.random.Generator, grain_px: float, size: int = CROP_PX) -> ArrayF32:
@@ -204,10 +247,7 @@ def _portrait() -> tuple[ArrayF32, ArrayF32]:
     """The photograph's crop with its margin, float32 grey, and the landmarks (468, 2) in crop
     px."""
     image = read_photograph()
-    # These were found on a smaller picture and differ from `portrait_landmarks.csv` by 1.2 %
-    # of the face's width. The shipped weights were trained and measured on pairs drawn with them,
-    # so other landmarks would not reproduce their figures. The next training may drop them.
-    landmarks_px = read_landmarks("stills_landmarks.csv")
+    landmarks_px = read_landmarks("portrait_landmarks.csv")
     align = crop_transform(landmarks_px)
     points = landmarks_px @ align[:, :2].T + align[:, 2]
     onto_canvas = align * _FINENESS
@@ -250,7 +290,9 @@ def _turn(rng: np.random.Generator, ranges: FaceRanges, extent: int) -> ArrayF32
     """Displacement (2, E, E) from a frontal face to one that is slightly turned and tilted."""
     axis = np.arange(extent, dtype=np.float32) - extent / 2
     bent = axis * axis / (CROP_PX / 2)
-    yaw, pitch = (np.float32(rng.uniform(*span)) for span in (ranges.yaw, ranges.pitch))
+    yaw, pitch = (
+        np.float32(rng.choice((-1, 1)) * rng.uniform(*span)) for span in (ranges.yaw, ranges.pitch)
+    )
     field = np.zeros((2, extent, extent), np.float32)
     field[0] += yaw * bent[None, :]
     field[1] += pitch * bent[:, None]
@@ -276,6 +318,20 @@ def _similarity(shift: ArrayF64, turn: float, scale: float, onto: ArrayF64) -> A
     c, s = scale * np.cos(turn), scale * np.sin(turn)
     linear = np.array([[c, -s], [s, c]])
     return np.column_stack([linear @ onto[:, :2], linear @ (onto[:, 2] - centre) + centre + shift])
+
+
+def _into_box(
+    rng: np.random.Generator, box: FaceBox, points: ArrayF32, align: ArrayF64
+) -> ArrayF64:
+    """`align` (2, 3) followed by the scale and shift that place `points` (468, 2) in the box."""
+    placed = points @ align[:, :2].T + align[:, 2]
+    eyes, mouth = placed[[*_EYE_CORNERS]].mean(axis=0), placed[[*_MOUTH_CORNERS]].mean(axis=0)
+    down = CROP_PX * rng.uniform(*box.eyes_to_mouth) / float(mouth[1] - eyes[1])
+    across = down / rng.uniform(*box.aspect)
+    scale = np.array([across, down])
+    middle = np.array([CROP_PX / 2, CROP_PX * rng.uniform(*box.eyes)])
+    centre = np.array([(eyes[0] + mouth[0]) / 2, eyes[1]])
+    return np.column_stack([scale[:, None] * align[:, :2], scale * (align[:, 2] - centre) + middle])
 
 
 def _ramp(strength: float, angle: float) -> ArrayF32:

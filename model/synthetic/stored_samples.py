@@ -8,11 +8,11 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -30,6 +30,7 @@ from model.parallel import Workers, map_jobs
 from model.records import ArrayF32
 from model.synthetic.flow_pairs import NEUTRAL, Truth, synthetic_course, synthetic_pair
 from model.synthetic.sample_variation import MIXED_MAPS, View, World, choose_nuisance
+from model.synthetic.scanned_face import SkinMotion
 
 NAME = "synthetic"
 CHUNK = 250
@@ -41,7 +42,7 @@ TIMED = 8
 
 _GENERATOR = (
     *("classifiers/*.py", "flow/*.py", "face/aligned_crop.py", "labels.py"),
-    *(f"synthetic/*.{suffix}" for suffix in ("py", "toml", "csv")),
+    *(f"synthetic/*.{suffix}" for suffix in ("py", "toml", "csv", "npz")),
 )
 """The files that a sample depends on."""
 
@@ -57,6 +58,7 @@ class _PairFile:
     world: World
     none_share: float
     inputs: Inputs
+    motion: SkinMotion | None
     path: Path
 
 
@@ -83,26 +85,28 @@ def open_pairs(
     world: World = "training",
     none_share: float = 0.0,
     inputs: Inputs = "flows",
+    motion: SkinMotion | None = None,
     chunk: int = CHUNK,
 ) -> SampleSet:
     """The first `count` samples of data set `seed`, with the named `flow`.
 
     `view`: the aligned crop, maps as researchers exchange them (flows only), or a mix of both with
-    a share `MIXED_MAPS` of maps. `world`: the ranges for training, or harder ones. A share
-    `none_share` of the samples has no expression.
+    a share `MIXED_MAPS` of maps, or maps of foreign crops. `world`: the ranges for training, or
+    harder ones. A share `none_share` of the samples has no expression. `motion`: how the skin of
+    all faces moves; None for some of each.
 
     Samples that are not in `cache` are drawn by `workers` processes and kept in files of `chunk`
     samples. An interruption costs the samples of one file at most, and those under way.
     """
     if inputs != "flows":
         view = "crop"  # nobody exchanges frames
-    kind = f"{view}-{world}-{none_share:g}-{inputs}"
+    kind = "-".join([view, world, f"{none_share:g}", inputs, *([motion] if motion else [])])
     # A hash of everything the samples depend on, so that outdated ones are never used.
     key = f"{load_flow(flow).parameters} {hash_code(_GENERATOR)}"
     digest = hashlib.sha256(key.encode()).hexdigest()[:12]
     folder = cache / f"{flow}-{kind}-{seed}-{chunk}-{digest}"
     folder.mkdir(parents=True, exist_ok=True)
-    given = flow, view, world, none_share, inputs
+    given = flow, view, world, none_share, inputs, motion
     jobs = [
         _PairFile(seed, range(first, first + chunk), *given, folder / f"{first:06d}.npz")
         for first in range(0, count, chunk)
@@ -193,10 +197,12 @@ def _sample(job: _PairFile, number: int, flow: Flow) -> tuple[ArrayF32, ArrayF32
     truth."""
     choose = np.random.default_rng((job.seed, number, 1))
     label = NEUTRAL if choose.random() < job.none_share else None
-    view: Literal["crop", "maps"] = "crop" if job.view == "crop" else "maps"
-    if job.view == "mixed":
+    view = job.view
+    if view == "mixed":
         view = "maps" if choose.random() < MIXED_MAPS else "crop"
     nuisance = choose_nuisance(view, job.world)
+    if job.motion is not None:
+        nuisance = replace(nuisance, scan_share=float(job.motion == "scan"))
     seed = (job.seed, number)
     if job.inputs == "flows":
         pair = synthetic_pair(seed, flow, nuisance, label)
