@@ -8,6 +8,7 @@ import pytest
 from landmarks import find_landmarks
 
 from model.errors import InputError
+from model.face.aligner import find_faces
 from model.synthetic import FaceNuisance, Schedule, SyntheticFace
 from model.synthetic.photographs import list_photographs, photograph_portrait
 from model.synthetic.portrait import read_photograph
@@ -71,3 +72,14 @@ def test_what_cannot_be_used_is_said(tmp_path: Path) -> None:
         photograph_portrait(tmp_path / "grey.png", SIZE)
     with pytest.raises(InputError, match=r"px wide: at least 80"):
         photograph_portrait(write(tmp_path / "small.png", scale=0.6), SIZE)
+
+
+def test_a_tight_photograph_shows_one_face_in_the_middle(tmp_path: Path) -> None:
+    tight = read_photograph()[30:210, 140:310]
+    assert cv2.imwrite(str(tmp_path / "tight.png"), tight[..., ::-1])
+    portrait = photograph_portrait(tmp_path / "tight.png", SIZE)
+    still = FaceNuisance(noise=0, sway=0)
+    image = SyntheticFace(seed=1, fps=30, nuisance=still, portrait=portrait).image(0)
+    (found,) = find_faces(image)
+    assert np.median(np.linalg.norm(found - portrait.landmarks_px, axis=1)) < 4
+    assert abs(found[:, 0].mean() - SIZE[0] / 2) < 15

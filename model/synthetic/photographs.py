@@ -66,7 +66,7 @@ def photograph_portrait(path: Path, size: tuple[int, int], across: float = 0.5) 
             upright,
             (picture.shape[1], picture.shape[0]),
             flags=cv2.INTER_LANCZOS4,
-            borderMode=cv2.BORDER_REFLECT_101,
+            borderMode=cv2.BORDER_REPLICATE,
         ),
         dtype=np.uint8,
     )

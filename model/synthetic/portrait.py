@@ -183,13 +183,14 @@ def _enlarge(
 ) -> tuple[ImageU8, ArrayF64]:
     """Enlarge `picture` by `scale` and move its point `middle` to `at`, or near it. Returns the
     result and the transform (2, 3) float64, result px ← picture px."""
-    # Move the face if the frame would otherwise extend beyond the picture's edge.
+    # Move the face if the frame would otherwise extend beyond the picture's edge. Where the picture
+    # is smaller than the frame, its edge is repeated: a reflection could show a second face.
     before = scale * middle
     behind = np.array(size) - scale * np.array(picture.shape[1::-1]) + before
-    x, y = np.minimum(np.maximum(at, behind), before) - before
+    x, y = np.where(behind <= before, np.clip(at, behind, before), at) - before
     transform = np.array([[scale, 0.0, x], [0.0, scale, y]])
     enlarged = cv2.warpAffine(
-        picture, transform, size, flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT_101
+        picture, transform, size, flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE
     )
     soft = cv2.GaussianBlur(enlarged, (0, 0), _SHARPEN_SIGMA * max(scale, 1.0) / 2)
     sharp = cv2.addWeighted(enlarged, 1 + _SHARPEN, soft, -_SHARPEN, 0)
