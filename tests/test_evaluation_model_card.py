@@ -50,7 +50,7 @@ def test_a_card_is_written_beside_its_weights(
     assert f"| UF1 | {interval} | {metrics['first_phase_uf1']:.3f} (" in text
     assert f"Temperature {checkpoint.temperature:.3f}" in text
     for words in (
-        "Synthetic only", "48 synthetic pairs of set 7", "24 of set 1000", "Seed 7; 2 epochs",
+        "Synthetic only", "48 synthetic pairs of set 7", "24 of set 2000", "Seed 7; 2 epochs",
         "sigma_px 5.5", "width = 4", "hiring, education, lie detection", "any other decision",
     ):  # fmt: skip
         assert words in " ".join(text.split())

@@ -17,6 +17,9 @@ View = Literal["crop", "maps", "mixed", "foreign"]
 World = Literal["training", "held_out"]
 VIEWS: tuple[View, ...] = get_args(View)
 
+GENERATOR = 2
+"""Which generator drew a recipe's pairs; a recipe without this number is of the first. That one cut
+exchanged maps by looser boxes, moved skin by the catalogue alone, and drew a picture for each."""
 MIXED_MAPS = 0.5
 """Share of exchanged maps in the mixed view."""
 

@@ -15,7 +15,7 @@ from model.flow import load_flow
 from model.inference.samples import SampleSet, join_samples
 from model.labels import CLASSES
 from model.parallel import Workers, check_workers
-from model.synthetic.sample_variation import View, World
+from model.synthetic.sample_variation import GENERATOR, View, World
 from model.synthetic.scanned_face import SkinMotion
 from model.synthetic.stored_samples import open_pairs
 from model.training.leakage import find_face_source
@@ -102,6 +102,7 @@ class Sources:
             summary |= {
                 name: getattr(self, name) for name in ("pairs", "view", "none_share", "seed")
             }
+            summary["generator"] = GENERATOR
         return summary
 
 
