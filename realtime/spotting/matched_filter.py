@@ -172,6 +172,11 @@ class MatchedPulses:
         """Do not take this time for noise."""
         self._filter.skip(from_s, to_s)
 
+    def strength_within(self, pulse: Pulse) -> float:
+        """Return the greatest strength of a match whose apex is within `pulse`."""
+        from_s, to_s = pulse.onset_s, pulse.offset_s
+        return max((sd for t, sd in self._recent if from_s <= t <= to_s), default=0.0)
+
     def motion_before(self, pulse: Pulse) -> float:
         """Return how strongly the face moved before `pulse`, as a share of its strength."""
         from_s, to_s = pulse.onset_s - STILL_BEFORE_S, pulse.onset_s - STILL_UNTIL_S
