@@ -1,7 +1,8 @@
-"""Measures how the spotter's regions move on a scanned face: the table behind
+"""Measures how the spotter's regions move on a scanned face, and where they lie: the tables behind
 `realtime.spotting.expression_patterns`.
 
-    python tests/scanned_face.py ict_face_model.npz realtime/spotting/scanned_units.csv
+    cd realtime/spotting
+    python ../../tests/scanned_face.py ict_face_model.npz scanned_units.csv scanned_places.csv
 
 The model is the ICT Face Model Light as arrays: `neutral` (V, 3), `expressions` (E, V, 3),
 `expression_names` (E,), `landmarks_68` (68,) vertices of the Multi-PIE points; x to the person's
@@ -16,7 +17,7 @@ import numpy as np
 
 from model.cli import exit_code
 from model.errors import InputError
-from model.face.aligned_crop import EYE_HALF_PX
+from model.face.aligned_crop import EYE_HALF_PX, EYE_MIDPOINT_PX
 from model.records import ArrayF64
 from realtime.spotting.expression_patterns import COLUMNS
 from realtime.spotting.motion import REGION_SIGMA_PX, REGIONS
@@ -67,9 +68,9 @@ _HIDDEN = 3.0  # model units (about cm) behind a region's centre: the back of th
 
 
 def main(arguments: list[str]) -> None:
-    """Measure the model at the first path and write the table to the second."""
-    if len(arguments) != 2:
-        raise InputError("give two paths: the model (.npz) and the table to write (.csv)")
+    """Measure the model at the first path and write the tables to the second and third."""
+    if len(arguments) != 3:
+        raise InputError("give three paths: the model (.npz) and the two tables to write (.csv)")
     with np.load(arguments[0]) as model:
         arrays = {name: model[name] for name in model.files}
     neutral = arrays["neutral"].astype(np.float64)
@@ -86,6 +87,13 @@ def main(arguments: list[str]) -> None:
                     moved = arrays["expressions"][names.index(action + ending)].astype(np.float64)
                     motion = px * (weights @ moved)[:, :2] * (1, -1)
                     table.writerow([unit, side, *(f"{value:.2f}" for value in motion.ravel())])
+    middle = points[_INNER_EYE_CORNERS].mean(axis=0)
+    places = px * (weights @ neutral - middle) * (1, -1, 1) + (*EYE_MIDPOINT_PX, 0.0)
+    with Path(arguments[2]).open("x", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(("region", "x", "y", "z"))
+        for name, place in zip(REGIONS, places, strict=True):
+            table.writerow([name, *(f"{value:.1f}" for value in place)])
 
 
 def _region_weights(neutral: ArrayF64, points: ArrayF64, sigma: float) -> ArrayF64:

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.records import ArrayF64, Stamp
-from realtime.spotting.expression_patterns import expression_patterns
-from realtime.spotting.matched_filter import MatchedFilter, MatchedPulses
+from realtime.spotting.expression_patterns import expression_patterns, usual_noise
+from realtime.spotting.matched_filter import OPEN_SD, MatchedFilter, MatchedPulses
 from realtime.spotting.motion import REGIONS
 from realtime.spotting.region_pulse import Pulse
 from realtime.spotting.smoothing import History
@@ -40,7 +40,7 @@ def pulses(values: ArrayF64) -> list[Pulse]:
     found = []
     for k, value in enumerate(values):
         history.push(Stamp(k, k / FPS), value)
-        pulse = follower.push(history)
+        pulse = follower.push(history, False)
         if pulse is not None and pulse.state == "ended" and pulse.apex_s > KNOWN_S:
             found.append(pulse)
     return found
@@ -79,21 +79,64 @@ def test_a_step_is_no_expression() -> None:
     assert [p for p in pulses(values) if p.depth >= 0.5] == []
 
 
-def test_what_is_skipped_is_not_taken_for_noise() -> None:
+def test_expressions_are_not_taken_for_noise_and_weak_ones_only_if_not_skipped() -> None:
     strengths = []
-    for skipped in (False, True):
+    for size_px, skipped in ((0.15, False), (0.15, True), (1.0, False), (1.0, True)):
         matched, history = MatchedFilter(expression_patterns()), History(SIZE, 6.0, 0.02)
-        values = nodding(20, seed=6) + sum(hill(20, s) for s in np.arange(3.0, 20.0)) * smile()
+        hills = sum(hill(20, s) for s in np.arange(3.0, 20.0, 2.0))
+        values = nodding(20, seed=6) + size_px * hills * smile()
         found = []
         for k, value in enumerate(values):
             time_s = k / FPS
             if skipped and abs(time_s - round(time_s)) < 0.25:
                 matched.skip(time_s - 0.02, time_s + 0.02)
             history.push(Stamp(k, time_s), value)
-            match = matched.push(history)
+            match = matched.push(history, False)
             found.append(0.0 if match is None else match.strength)
         strengths.append(max(found[-3 * FPS :]))
-    assert strengths[1] > 1.2 * strengths[0]
+    weak, weak_skipped, strong, strong_skipped = strengths
+    assert weak_skipped > 1.05 * weak
+    assert strong > 0.8 * strong_skipped
+
+
+def test_a_face_that_never_rests_becomes_noise() -> None:
+    matched, history = MatchedFilter(expression_patterns()), History(SIZE, 6.0, 0.02)
+    rng = np.random.default_rng(7)
+    found = []
+    for k in range(40 * FPS):
+        history.push(Stamp(k, k / FPS), 0.5 * rng.standard_normal(SIZE))
+        match = matched.push(history, False)
+        found.append(0.0 if match is None else match.strength)
+    assert np.median(found[: 5 * FPS]) > 2 * np.median(found[-5 * FPS :])
+
+
+def test_a_blink_moves_the_brows_but_hides_no_smile() -> None:
+    brows = np.tile([0.0, -1.0], len(REGIONS)) * BROWS
+    strengths = []
+    for pattern, blink in ((brows, False), (brows, True), (smile(), True)):
+        matched, history = MatchedFilter(expression_patterns()), History(SIZE, 6.0, 0.02)
+        values = 0.03 * np.random.default_rng(8).standard_normal((12 * FPS, SIZE))
+        values = values + 1.0 * hill(12, 10.0) * pattern
+        found = []
+        for k, value in enumerate(values):
+            history.push(Stamp(k, k / FPS), value)
+            match = matched.push(history, blink and 9.9 < k / FPS < 10.1)
+            found.append(0.0 if match is None else match.strength)
+        strengths.append(max(found[9 * FPS :]))
+    raised, blinked, smiled = strengths
+    assert blinked < 0.5 * raised
+    assert smiled > blinked
+    assert smiled > OPEN_SD
+
+
+def test_the_usual_noise_is_a_covariance_in_which_neighbours_move_together() -> None:
+    noise = usual_noise()
+    assert np.linalg.eigvalsh(noise).min() > 0
+    assert abs(np.trace(noise) / SIZE - 1) < 1e-9
+    corner, lip, brow = (
+        2 * REGIONS.index(n) for n in ("mouth_corner_left", "lip_lower", "brow_outer_right")
+    )
+    assert noise[corner, lip] > noise[corner, brow]
 
 
 @given(st.lists(st.floats(-50, 50, allow_nan=False), min_size=SIZE, max_size=SIZE))
@@ -101,7 +144,7 @@ def test_any_jump_leaves_the_filter_finite(jump: list[float]) -> None:
     matched, history = MatchedFilter(expression_patterns()), History(SIZE, 6.0, 0.02)
     for k in range(60):
         history.push(Stamp(k, k / FPS), np.array(jump) * (k % 7 == 3))
-        match = matched.push(history)
+        match = matched.push(history, False)
         assert match is None or np.isfinite(match.strength)
 
 

@@ -1,5 +1,6 @@
 """The table of how regions move, measured on a face model."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -32,14 +33,21 @@ def made_model(path: Path) -> Path:
 
 
 def test_motion_is_measured_in_px_of_the_crop_with_v_down(tmp_path: Path) -> None:
-    main([str(made_model(tmp_path / "model.npz")), str(tmp_path / "units.csv")])
+    names = ("units.csv", "places.csv")
+    main([str(made_model(tmp_path / "model.npz")), *(str(tmp_path / name) for name in names)])
     units = read_units(tmp_path / "units.csv")
     assert list(units) == [("AU12", "left")]
     motion = dict(zip(REGIONS, units["AU12", "left"].reshape(-1, 2), strict=True))
     assert -8.2 < motion["mouth_corner_left"][1] < -6.5
     assert abs(motion["mouth_corner_right"][1]) < 1
+    with (tmp_path / "places.csv").open(encoding="utf-8", newline="") as file:
+        places = {row["region"]: row for row in csv.DictReader(file)}
+    assert tuple(places) == REGIONS
+    assert abs(float(places["mouth_corner_left"]["x"]) - 84) < 2
+    assert abs(float(places["mouth_corner_left"]["y"]) - 104) < 2
+    assert abs(float(places["mouth_corner_left"]["z"])) < 0.1
 
 
-def test_two_paths_are_needed() -> None:
-    with pytest.raises(InputError, match="two paths"):
+def test_three_paths_are_needed() -> None:
+    with pytest.raises(InputError, match="three paths"):
         main([])

@@ -69,14 +69,14 @@ class MatchedFilter:
         self._noises = [_Noise(patterns) for _ in REACHES_S]
         self._strange_share = 0.0
         self._waiting: deque[_Waiting] = deque()
-        self._strange: deque[tuple[float, float]] = deque(maxlen=64)
-        self._blinks: deque[float] = deque(maxlen=512)
+        self._strange: deque[float] = deque()
+        self._blinks: deque[float] = deque()
         self._skipped: deque[tuple[float, float]] = deque(maxlen=8)
 
     def clear(self) -> None:
         """Forget bends that wait; keep the noise."""
-        self._waiting.clear()
-        self._skipped.clear()
+        for each in (self._waiting, self._strange, self._blinks, self._skipped):
+            each.clear()
 
     def skip(self, from_s: float, to_s: float) -> None:
         """Do not learn from this time: an expression, or something else that is no noise."""
@@ -107,8 +107,11 @@ class MatchedFilter:
                 flank = min(before @ direction, after @ direction)
                 if flank > LEAST_FLANK * strength:
                     best = Match(strength, direction, float(times[middle]), reach_s)
-        if best is not None and best.strength > STRANGE_SD:
-            self._strange.append((best.apex_s, best.strength))
+        if best is not None and best.strength > OPEN_SD:
+            self._strange.append(best.apex_s)
+        for moments in (self._strange, self._blinks):
+            while moments and now_s - moments[0] > _KEEP_S:
+                moments.popleft()
         if not self._waiting or now_s - self._waiting[-1].time_s >= _EVERY_S:
             self._waiting.append(_Waiting(now_s, bends))
         while self._waiting and now_s - self._waiting[0].time_s >= _WAIT_S:
@@ -124,7 +127,7 @@ class MatchedFilter:
                 continue
             if any(a < end_s and begin_s < b for a, b in self._skipped):
                 continue
-            strange = any(abs(at_s - middle_s) < _NEAR_S for at_s, _ in self._strange)
+            strange = any(abs(at_s - middle_s) < _NEAR_S for at_s in self._strange)
             self._strange_share += (
                 _EVERY_S / STRANGE_S / len(REACHES_S) * (strange - self._strange_share)
             )
@@ -134,7 +137,6 @@ class MatchedFilter:
 
 OPEN_SD = 4.5
 """A match opens a pulse when it is this strong."""
-STRANGE_SD = 4.5
 HEIGHT_SD = 4.0
 """The least height of a pulse over both its feet, along the direction of its match."""
 LEAD_S = 0.45
@@ -171,6 +173,11 @@ class MatchedPulses:
     def skip(self, from_s: float, to_s: float) -> None:
         """Do not take this time for noise."""
         self._filter.skip(from_s, to_s)
+
+    def strength_within(self, pulse: Pulse) -> float:
+        """Return the greatest strength of a match whose apex is within `pulse`."""
+        from_s, to_s = pulse.onset_s, pulse.offset_s
+        return max((sd for t, sd in self._recent if from_s <= t <= to_s), default=0.0)
 
     def motion_before(self, pulse: Pulse) -> float:
         """Return how strongly the face moved before `pulse`, as a share of its strength."""

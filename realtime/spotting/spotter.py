@@ -85,6 +85,12 @@ of the other half of the face may belong to it."""
 REST_SHARE = 0.3
 """A face is not at rest beyond this share of a pulse's height (and at least the threshold)."""
 
+BACKING_SD, BACKING_BLINK_FACTOR = 3.0, 1.5
+"""The whole face backs a pulse of one half by a match of at least this strength; near a blink by
+this factor more."""
+WHOLE_BLINK_FACTOR = 1.3
+"""Near a blink an expression of the whole face needs so much more strength, although the blink's
+own motion counts as noise there."""
 MOVED_SD, MOVED_SHARE = 3.0, 0.5
 """The whole face is not at rest beyond this many standard deviations of its noise, and beyond this
 share of a pulse's height."""
@@ -252,6 +258,11 @@ class Spotter:
             size = np.hypot(*pulse.motion.T)
             group = int(size[_GROUPS[_MOUTH]].max() > size[_GROUPS[0]].max())
             pulse = replace(pulse, motion=pulse.motion[_GROUPS[group]])
+        else:
+            blinked = self._disturbances.has_blink(pulse.onset_s, pulse.offset_s)
+            backing_sd = self._whole.strength_within(pulse)
+            if backing_sd < BACKING_SD * (BACKING_BLINK_FACTOR if blinked else 1.0):
+                return "a blink" if blinked else "too weak"
         if group == _MOUTH and lip_went_far(pulse):
             return PROBABLY_SPEECH
         return self._other_course(group, pulse)
@@ -370,7 +381,7 @@ class Spotter:
         score = float(share[order[0]])
         if group == _WHOLE:
             blinked = self._disturbances.has_blink(pulse.onset_s, pulse.offset_s)
-            score = pulse.strength / (1.3 if blinked else 1.0)
+            score = pulse.strength / (WHOLE_BLINK_FACTOR if blinked else 1.0)
         onset, apex, offset = self._positions(pulse)
         values = self._history.values
         rounded = (values[apex] - values[onset]).reshape(-1, 2).round(MOTION_DECIMALS).tolist()
