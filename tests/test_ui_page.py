@@ -179,6 +179,42 @@ def test_chips_and_mirror_switch_what_is_drawn(demo: Served, chromium: Browser) 
         watched.check(demo)
 
 
+def newest_index(served: Served) -> int:
+    """The newest frame that is analysed."""
+    step = served.session.results.latest_step(None, 0)
+    assert step is not None
+    return step.frame.stamp.index
+
+
+def test_what_is_drawn_piece_by_piece_equals_what_is_drawn_at_once(
+    demo: Served, chromium: Browser
+) -> None:
+    with opened(chromium, demo, device_scale_factor=1.5) as watched:
+        page = watched.page
+        wait_for_frames(page, 20)  # more than a tile of the plot
+        page.click("[data-do=pause]")
+        page.wait_for_function("document.querySelector('[data-ref=badge]').innerText === 'PAUSED'")
+        last = newest_index(demo)
+        page.wait_for_selector(f"[data-ref=picture][data-index='{last}']")
+        plot = f"""({PIXELS})(document.querySelector("[data-ref=plot]"))"""
+        try:
+            page.evaluate(f"window.before = {plot}")
+            for _ in "there", "back":
+                page.click("[data-ref=theme]")
+            assert page.evaluate(f"{plot}.every((value, i) => value === window.before[i])")
+            assert page.evaluate("window.before.some((value) => value > 0)")
+            share = """() => {
+                const [canvas, picture] = ["overlay", "picture"].map((name) =>
+                    document.querySelector(`[data-ref=${name}]`).getBoundingClientRect());
+                return canvas.width * canvas.height / (picture.width * picture.height);
+            }"""
+            assert 0.05 < page.evaluate(share) < 0.7  # of the picture: about the face
+        finally:
+            page.click("[data-do=start]")
+        page.wait_for_function("document.querySelector('[data-ref=badge]').innerText === 'LIVE'")
+        watched.check(demo)
+
+
 def test_the_picture_of_a_camera_on_its_side_is_turned(untrained: Path, chromium: Browser) -> None:
     with serving(small_demo(untrained)) as served, opened(chromium, served) as watched:
         page = watched.page
