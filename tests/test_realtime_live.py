@@ -17,6 +17,7 @@ from realtime.config import LiveConfig
 from realtime.live import LiveSession
 from realtime.live_threads import StillAliveError
 from realtime.perception.pipeline import PipelineConfig, open_pipeline
+from realtime.recording.plan import RecordPlan
 from realtime.sessions.ledger import PIPELINE_BEHIND
 from realtime.sources import SOURCES, SourceInfo, SourceOptions, SourceStatus
 from realtime.stream.clock import monotonic_s
@@ -237,6 +238,25 @@ def test_frames_of_a_paused_camera_are_dropped_and_counted(untrained: Path) -> N
         assert step is not None
         assert step.frame.stamp.index == 6
     assert (session.snapshot().captured, session.snapshot().analysed) == (7, 2)
+
+
+def test_only_a_recording_is_searched_and_none_that_is_recorded(
+    untrained: Path, expression_clip: Path, tmp_path: Path
+) -> None:
+    config = LiveConfig(source=str(expression_clip), classifier=str(untrained))
+    with LiveSession(config) as session:
+        session.seek(1e9)
+        assert session.wait(60)
+        assert session.results.history(0.0)[0].stamp.time_s == pytest.approx(3.48 - 1.0, abs=0.05)
+        session.start()  # from its beginning, as a recording does
+        assert session.wait(60)
+        assert session.results.history(0.0)[0].stamp.time_s < 0.2
+        session.record(RecordPlan(tmp_path / "P07", "P07"))
+        with pytest.raises(InputError, match="stop the recording"):
+            session.seek(1.0)
+    demo = replace(config, source="demo", width=200, height=150)
+    with LiveSession(demo) as session, pytest.raises(InputError, match="only a film"):
+        session.seek(1.0)
 
 
 def test_switching_begins_anew_and_a_wrong_source_changes_nothing(untrained: Path) -> None:
