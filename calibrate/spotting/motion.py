@@ -150,17 +150,15 @@ class MotionCache:
         """Measure missing motions in `workers` processes. Raises `InputError` if `workers` is below
         1."""
         missing = {each.name: each for each in footage if not self._path(each).exists()}
-        run_jobs(
-            partial(_measure_into, self._folder), [*missing.values()], workers, "motion", "piece"
-        )
+        run_jobs(partial(_measure_into, self), [*missing.values()], workers, "motion", "piece")
 
     def _path(self, footage: TestFootage) -> Path:
         name = hashlib.sha256((self._code + footage.name).encode()).hexdigest()[:24]
         return self._folder / f"{name}.npz"
 
 
-def _measure_into(folder: Path, footage: TestFootage) -> None:
-    MotionCache(folder).get(footage)
+def _measure_into(cache: MotionCache, footage: TestFootage) -> None:
+    cache.get(footage)
 
 
 def _code_digest() -> str:
