@@ -67,7 +67,7 @@ class MatchedFilter:
     def __init__(self, patterns: ArrayF64) -> None:
         """`patterns`: (P, 2 R) directions of expressions."""
         self._noises = [_Noise(patterns) for _ in REACHES_S]
-        self._strange_share = 0.0
+        self._strange_share = 0.6  # a face that has not rested for a second is noise
         self._waiting: deque[_Waiting] = deque()
         self._strange: deque[float] = deque()
         self._blinks: deque[float] = deque()
