@@ -72,6 +72,9 @@ GAP_PERIODS = 3
 MOST_MOTION_BEFORE = 0.7
 """An expression of the whole face stands out of rest: before it, nothing may have bent the course
 by more than this share of its strength."""
+LEAST_SHARE = 0.45
+"""The strongest region of an expression of the whole face moves by this share of its threshold. A
+face in constant motion bends all the time; its thresholds are high."""
 LEAST_DEPTH = 0.5
 """The smallest `Pulse.depth` of an expression."""
 PROBABLY_SPEECH = "probably speech"
@@ -378,7 +381,8 @@ class Spotter:
         score = float(share[order[0]])
         if group == _WHOLE:
             blinked = self._disturbances.has_blink(pulse.onset_s, pulse.offset_s)
-            score = pulse.strength / (WHOLE_BLINK_FACTOR if blinked else 1.0)
+            small = share[order[0]] < LEAST_SHARE
+            score = 0.0 if small else pulse.strength / (WHOLE_BLINK_FACTOR if blinked else 1.0)
         onset, apex, offset = self._positions(pulse)
         return Window(
             onset=self._history.stamp(onset),
