@@ -294,12 +294,15 @@ class Spotter:
         """Return whether the face has kept moving since a pulse ended."""
         since_s = float(self._history.times_s[-1]) - PATIENCE_S / 2
         direction = ended.candidate.pulse.direction
-        if direction is not None:
+        group = ended.group
+        if group == _WHOLE:
+            group = int(REGIONS.index(ended.window.regions[0]) in LOWER)
+        if direction is not None and group != _MOUTH:
             _, apex, offset = self._positions(ended.candidate.pulse)
             course = self._history.values @ direction
             away = np.abs(course[self._history.since(since_s) :] - course[offset]).max()
             return bool(away > max(MOVED_SD, MOVED_SHARE * (course[apex] - course[offset])))
-        away = self._micro[ended.group].distance_from_rest(self._history, since_s, np.inf)
+        away = self._micro[group].distance_from_rest(self._history, since_s, np.inf)
         return away > max(1.0, REST_SHARE * ended.window.score)
 
     def _emit(self, first: _Ended) -> SpotUpdate:
