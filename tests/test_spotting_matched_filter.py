@@ -79,12 +79,11 @@ def test_a_step_is_no_expression() -> None:
     assert [p for p in pulses(values) if p.depth >= 0.5] == []
 
 
-def test_expressions_are_not_taken_for_noise_and_weak_ones_only_if_not_skipped() -> None:
+def test_what_is_skipped_is_not_taken_for_noise() -> None:
     strengths = []
-    for size_px, skipped in ((0.15, False), (0.15, True), (1.0, False), (1.0, True)):
+    for skipped in (False, True):
         matched, history = MatchedFilter(expression_patterns()), History(SIZE, 6.0, 0.02)
-        hills = sum(hill(20, s) for s in np.arange(3.0, 20.0, 2.0))
-        values = nodding(20, seed=6) + size_px * hills * smile()
+        values = nodding(20, seed=6) + sum(hill(20, s) for s in np.arange(3.0, 20.0)) * smile()
         found = []
         for k, value in enumerate(values):
             time_s = k / FPS
@@ -94,20 +93,18 @@ def test_expressions_are_not_taken_for_noise_and_weak_ones_only_if_not_skipped()
             match = matched.push(history, False)
             found.append(0.0 if match is None else match.strength)
         strengths.append(max(found[-3 * FPS :]))
-    weak, weak_skipped, strong, strong_skipped = strengths
-    assert weak_skipped > 1.05 * weak
-    assert strong > 0.8 * strong_skipped
+    assert strengths[1] > 1.2 * strengths[0]
 
 
-def test_a_face_that_never_rests_becomes_noise() -> None:
+def test_a_calm_face_that_starts_to_nod_becomes_noise() -> None:
     matched, history = MatchedFilter(expression_patterns()), History(SIZE, 6.0, 0.02)
-    rng = np.random.default_rng(7)
+    calm = 0.03 * np.random.default_rng(7).standard_normal((10 * FPS, SIZE))
     found = []
-    for k in range(40 * FPS):
-        history.push(Stamp(k, k / FPS), 0.5 * rng.standard_normal(SIZE))
+    for k, value in enumerate(np.concatenate([calm, nodding(25, seed=7)])):
+        history.push(Stamp(k, k / FPS), value)
         match = matched.push(history, False)
         found.append(0.0 if match is None else match.strength)
-    assert np.median(found[: 5 * FPS]) > 2 * np.median(found[-5 * FPS :])
+    assert np.mean(found[11 * FPS : 13 * FPS]) > 1.5 * np.mean(found[-5 * FPS :])
 
 
 def test_a_blink_moves_the_brows_but_hides_no_smile() -> None:

@@ -247,7 +247,8 @@ def test_a_turned_head_renews_the_reference_even_in_motion(skin):
     motion.push(face(0, skin))
     flags = set()
     for i in range(1, 30):
-        waves = (3.0 + 0.5 * (-1) ** i) * np.sin(np.arange(CROP_PX) / 12)[:, None]
+        waves = np.clip(6.0 * np.sin(np.arange(CROP_PX) / 16)[:, None], -2.5, 2.5)
+        waves = (1.0 + 0.1 * (-1) ** i) * waves
         waves = waves * np.ones((1, CROP_PX))
         flags |= motion.push(face(i, warped(skin, waves, waves))).flags
     assert "reference" in flags

@@ -43,8 +43,8 @@ def test_motion_is_measured_in_px_of_the_crop_with_v_down(tmp_path: Path) -> Non
     with (tmp_path / "places.csv").open(encoding="utf-8", newline="") as file:
         places = {row["region"]: row for row in csv.DictReader(file)}
     assert tuple(places) == REGIONS
-    assert abs(float(places["mouth_corner_left"]["x"]) - 84) < 2
-    assert abs(float(places["mouth_corner_left"]["y"]) - 104) < 2
+    assert abs(float(places["mouth_corner_left"]["x"]) - 84) < 5
+    assert abs(float(places["mouth_corner_left"]["y"]) - 104) < 5
     assert abs(float(places["mouth_corner_left"]["z"])) < 0.1
 
 

@@ -99,4 +99,5 @@ class HeadFit:
     def _centred(self, rows: ArrayF32) -> ArrayF32:
         """Return `rows` without each box's mean: its brightness may change."""
         means = np.add.reduceat(rows, self._starts, axis=-1) / self._counts
-        return rows - np.repeat(means.astype(np.float32), self._counts, axis=-1)
+        centred: ArrayF32 = rows - np.repeat(means.astype(np.float32), self._counts, axis=-1)
+        return centred

@@ -67,7 +67,7 @@ class MatchedFilter:
     def __init__(self, patterns: ArrayF64) -> None:
         """`patterns`: (P, 2 R) directions of expressions."""
         self._noises = [_Noise(patterns) for _ in REACHES_S]
-        self._strange_share = 0.0
+        self._strange_share = 0.6  # a face that has not rested for a second is noise
         self._waiting: deque[_Waiting] = deque()
         self._strange: deque[float] = deque()
         self._blinks: deque[float] = deque()
@@ -253,6 +253,7 @@ class _Noise:
         self._patterns = patterns
         self._covariance = PRIOR_PX**2 * usual_noise()
         self._seen_s = PRIOR_S
+        self._blinking: ArrayF64 | None = None
         self._prepare()
 
     def match(self, bend: ArrayF64, blink: bool) -> tuple[float, ArrayF64]:
@@ -282,7 +283,7 @@ class _Noise:
         self._noise.ravel()[:: size + 1] += FLOW_NOISE_PX**2  # its diagonal
         self._inverse = np.linalg.inv(self._noise)
         self._directions = self._whiten(self._inverse)
-        self._blinking: ArrayF64 | None = None
+        self._blinking = None
 
     def _whiten(self, inverse: ArrayF64) -> ArrayF64:
         directions: ArrayF64 = self._patterns @ inverse

@@ -72,6 +72,9 @@ GAP_PERIODS = 3
 MOST_MOTION_BEFORE = 0.7
 """An expression of the whole face stands out of rest: before it, nothing may have bent the course
 by more than this share of its strength."""
+LEAST_SHARE = 0.45
+"""The strongest region of an expression of the whole face moves by this share of its threshold. A
+face in constant motion bends all the time; its thresholds are high."""
 LEAST_DEPTH = 0.5
 """The smallest `Pulse.depth` of an expression."""
 PROBABLY_SPEECH = "probably speech"
@@ -293,12 +296,15 @@ class Spotter:
         """Return whether the face has kept moving since a pulse ended."""
         since_s = float(self._history.times_s[-1]) - PATIENCE_S / 2
         direction = ended.candidate.pulse.direction
-        if direction is not None:
+        group = ended.group
+        if group == _WHOLE:
+            group = int(REGIONS.index(ended.window.regions[0]) in LOWER)
+        if direction is not None and group != _MOUTH:
             _, apex, offset = self._positions(ended.candidate.pulse)
             course = self._history.values @ direction
             away = np.abs(course[self._history.since(since_s) :] - course[offset]).max()
             return bool(away > max(MOVED_SD, MOVED_SHARE * (course[apex] - course[offset])))
-        away = self._micro[ended.group].distance_from_rest(self._history, since_s, np.inf)
+        away = self._micro[group].distance_from_rest(self._history, since_s, np.inf)
         return away > max(1.0, REST_SHARE * ended.window.score)
 
     def _emit(self, first: _Ended) -> SpotUpdate:
@@ -381,7 +387,8 @@ class Spotter:
         score = float(share[order[0]])
         if group == _WHOLE:
             blinked = self._disturbances.has_blink(pulse.onset_s, pulse.offset_s)
-            score = pulse.strength / (WHOLE_BLINK_FACTOR if blinked else 1.0)
+            small = share[order[0]] < LEAST_SHARE
+            score = 0.0 if small else pulse.strength / (WHOLE_BLINK_FACTOR if blinked else 1.0)
         onset, apex, offset = self._positions(pulse)
         values = self._history.values
         rounded = (values[apex] - values[onset]).reshape(-1, 2).round(MOTION_DECIMALS).tolist()
