@@ -52,7 +52,7 @@ from model.inference.shipped_weights import shipped_names
 from model.machine import choose_device, machine, use_threads
 from model.metrics.checkpoint_scores import measure_checkpoint
 from model.metrics.class_prior import apply_prior, shares_of_others
-from model.synthetic.sample_variation import VIEWS, View
+from model.synthetic.sample_variation import GENERATOR, VIEWS, View
 from model.synthetic.scanned_face import SkinMotion
 from model.training.leakage import refuse_overlap
 from model.training.loop import fit
@@ -60,6 +60,7 @@ from model.training.loso import leave_one_out
 from model.training.recipe import CLIP_ROUNDS, CLIP_STEPS, Recipe, clip_defaults
 from model.training.training_samples import SYNTHETIC, Opener, Sources
 
+OTHER_GENERATOR = "its own figures are of an earlier generator"
 REPRODUCED_WITHIN = 0.002
 """A figure counts as reproduced within this difference. Another number of threads rounds
 differently, which changes the answer to about one sample in a thousand."""
@@ -93,7 +94,7 @@ def main() -> None:
         if args.protocol == "holdout" and SYNTHETIC in specs:
             found = _on_report_set(name, args)
             evaluations.append(found)
-            if found.remark not in ("", "reproduced"):
+            if found.remark not in ("", "reproduced", OTHER_GENERATOR):
                 differing.append(name)
         else:
             evaluations += PROTOCOLS[args.protocol](name, specs, args)
@@ -151,8 +152,10 @@ def _on_report_set(name: str, args: argparse.Namespace) -> Evaluation:
     checkpoint = read_checkpoint(path)[0]
     samples = report_set(checkpoint, args.cache, args.workers, args.view, args.motion)
     remark = ""
-    usual = checkpoint.recipe.get("data", {}).get("view")
-    if args.view in (None, usual) and args.motion is None:
+    data = checkpoint.recipe.get("data", {})
+    if data.get("generator", 1) != GENERATOR:
+        remark = OTHER_GENERATOR
+    elif args.view in (None, data.get("view")) and args.motion is None:
         remark = compare_metrics(
             dict(checkpoint.metrics), measure_checkpoint(path, samples, args.device)
         )
