@@ -64,6 +64,8 @@ def test_older_expressions_fold_and_eight_fit_on_a_laptop(demo: Served, chromium
                 offset_s: n + 0.3, score: 2, label: "positive", reason: "", pictures: 0,
                 probabilities: { negative: 0.0004, positive: 0.9996, surprise: 0 },
                 action_units: { AU12: 0.9, AU4: 0.2 },
+                sentences: { en: "The corners of the mouth rose 0.6 px for 0.3 s (peak after " +
+                    "0.1 s), more on the left: positive, 100 % (AU12)" },
             });""",
         )
         newest, older = (page.locator(f".fl-events li[data-number='{n}']") for n in (908, 907))

@@ -295,17 +295,20 @@ class Spotter:
     def _moves_on(self, ended: _Ended) -> bool:
         """Return whether the face has kept moving since a pulse ended."""
         since_s = float(self._history.times_s[-1]) - PATIENCE_S / 2
-        direction = ended.candidate.pulse.direction
-        group = ended.group
+        pulse, group = ended.candidate.pulse, ended.group
+        direction = pulse.direction
         if group == _WHOLE:
             group = int(REGIONS.index(ended.window.regions[0]) in LOWER)
         if direction is not None and group != _MOUTH:
-            _, apex, offset = self._positions(ended.candidate.pulse)
+            _, apex, offset = self._positions(pulse)
             course = self._history.values @ direction
             away = np.abs(course[self._history.since(since_s) :] - course[offset]).max()
             return bool(away > max(MOVED_SD, MOVED_SHARE * (course[apex] - course[offset])))
-        away = self._micro[group].distance_from_rest(self._history, since_s, np.inf)
-        return away > max(1.0, REST_SHARE * ended.window.score)
+        from_rest = self._micro[group].distance_from_rest
+        height = ended.window.score
+        if ended.group == _WHOLE:  # its score is the filter's, not in thresholds of regions
+            height = from_rest(self._history, pulse.onset_s, pulse.offset_s)
+        return from_rest(self._history, since_s, np.inf) > max(1.0, REST_SHARE * height)
 
     def _emit(self, first: _Ended) -> SpotUpdate:
         window = first.window
