@@ -218,7 +218,7 @@ def _dying(report: Report) -> None:
 
 _BLOCKED = """
 import sys
-GONE = {"mediapipe", "ai_edge_litert", "av", "gradio", "onnx", "onnxscript", "onnxruntime",
+GONE = {"mediapipe", "ai_edge_litert", "gradio", "onnx", "onnxscript", "onnxruntime",
         "pyarrow", "openpyxl", "sounddevice", "psutil", "fastapi", "uvicorn", "websockets"}
 class Without:
     def __init__(self, finder):

@@ -14,7 +14,6 @@ import numpy as np
 from model.face.aligned_crop import CROP_PX, crop_transform
 from model.records import ArrayF32, ArrayF64, ImageU8
 from model.synthetic.action_units import displacement_field
-from model.synthetic.compression import compress
 from model.synthetic.portrait import read_landmarks, read_photograph
 
 ValueRange = tuple[float, float]
@@ -192,6 +191,8 @@ class CameraModel:
         in the order of time."""
         taken = [frame for picture in pictures for frame in self._expose(picture)]
         if self._crf is not None:
+            from model.synthetic.compression import compress  # needs PyAV, motion alone does not
+
             colour = (np.repeat(frame[..., None], 3, axis=2) for frame in taken)
             coded = compress(colour, _VIDEO_FPS, self._crf)
             taken = [np.ascontiguousarray(frame[..., 1]) for frame in coded]
