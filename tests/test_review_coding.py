@@ -157,7 +157,7 @@ def lasting(session: Session, seconds: float, fps: float, kind: Kind) -> Session
     frames = round(seconds * fps)
     onset, apex, offset = (Stamp(30 + n, 1 + n / fps) for n in (0, 5, frames))
     window = replace(event.window, onset=onset, apex=apex, offset=offset, kind=kind)
-    return replace(session, events=(replace(event, window=window),))
+    return replace(session, events=(replace(event, number=1, window=window),))
 
 
 def test_to_accept_an_expression_is_not_to_rename_it(session: Session) -> None:
@@ -165,21 +165,12 @@ def test_to_accept_an_expression_is_not_to_rename_it(session: Session) -> None:
     found = lasting(session, 16 / 30, 30, "micro")
     window = found.confirmed[0].window
     for coder in ("C1", "C2"):
-        add_edit(
-            found,
-            coder,
-            found.confirmed[0].number,
-            verdict="accepted",
-            moments=as_found(found),
-            label="positive",
-        )
+        add_edit(found, coder, 1, verdict="accepted", moments=as_found(found), label="positive")
         assert [event.window.kind for event in apply_edits(found, coder).events] == ["micro"]
     assert agree(found, "C1", "C2").frames.value == 1
     later = replace(window.apex, index=window.apex.index + 1, time_s=window.apex.time_s + 1 / 30)
     span = (window.onset, later, as_found(found)[2])
-    add_edit(
-        found, "C1", found.confirmed[0].number, verdict="accepted", moments=span, label="positive"
-    )
+    add_edit(found, "C1", 1, verdict="accepted", moments=span, label="positive")
     assert find_kinds(found, list_expressions(found, "C1")) == {1: "micro"}
 
 
@@ -199,12 +190,7 @@ def test_what_was_moved_goes_by_its_length(
         span = [Stamp(30 + n, time_s) for n, time_s in zip((0, 5, frames), times, strict=True)]
         onset, apex, offset = span
         add_edit(
-            session,
-            "C1",
-            session.confirmed[0].number,
-            verdict="accepted",
-            moments=(onset, apex, offset),
-            label="positive",
+            session, "C1", 1, verdict="accepted", moments=(onset, apex, offset), label="positive"
         )
         assert find_kinds(session, list_expressions(session, "C1")) == {1: kind}
 
