@@ -189,10 +189,10 @@ def test_what_was_moved_goes_by_its_length(
         times = [round(time_s, 3) for time_s in times] if rounded else times
         span = [Stamp(30 + n, time_s) for n, time_s in zip((0, 5, frames), times, strict=True)]
         onset, apex, offset = span
-        add_edit(
-            session, "C1", 1, verdict="accepted", moments=(onset, apex, offset), label="positive"
-        )
-        assert find_kinds(session, list_expressions(session, "C1")) == {1: kind}
+        number = session.confirmed[0].number
+        moved = (onset, apex, offset)
+        add_edit(session, "C1", number, verdict="accepted", moments=moved, label="positive")
+        assert find_kinds(session, list_expressions(session, "C1")) == {number: kind}
 
 
 def test_a_moment_that_is_not_in_the_video_stays_where_it_was_found(recorded: Path) -> None:
