@@ -197,6 +197,8 @@ def test_what_is_drawn_piece_by_piece_equals_what_is_drawn_at_once(
         last = newest_index(demo)
         page.wait_for_selector(f"[data-ref=picture][data-index='{last}']")
         plot = f"""({PIXELS})(document.querySelector("[data-ref=plot]"))"""
+        page.hover("[data-ref=plot]")  # is drawn anew by this, and by what follows
+        page.hover("[data-do=pause], [data-do=start]")
         try:
             page.evaluate(f"window.before = {plot}")
             for _ in "there", "back":

@@ -22,6 +22,7 @@ const STRIP_PX = 5; // height of a lane's strip of activity…
 const STRIP_FULL = 3; // …and the motion, crop px, that fills it with colour
 const GAP_S = 0.5; // without a sample for longer, the line is broken
 const EVERY_S = 0.03; // it is drawn thirty times a second at most
+const LATER_MS = 100; // the last frame before a pause is drawn after this
 const TILE = 32; // columns of a tile
 const REACH = 2; // samples beyond a tile's edge that shape its lines
 
@@ -35,6 +36,7 @@ export class Plot {
   #ground = null; // what does not scroll: { canvas, words }
   #size = {};
   #drawnS = 0;
+  #later = 0; // a timer
   #rejected = []; // { onset, apex, end, kind, reason } in the order of decision
   #events = new Map();
   #forgotten = []; // [from, to] of what is not to be shown
@@ -83,7 +85,7 @@ export class Plot {
 
   push({ time_s: timeS, signals }) {
     if (timeS < this.#nowS) {
-      this.#rows = this.#rejected = []; // another source, another clock
+      [this.#rows, this.#rejected] = [[], []]; // another source, another clock
       this.#size = {};
     }
     this.#nowS = timeS;
@@ -128,13 +130,16 @@ export class Plot {
     if (this.#rows.length < before) this.#size = {};
   }
 
-  /** Draw, if the last drawing is old enough. */
+  /** Draw, if the last drawing is old enough; otherwise later, unless another frame comes. */
   follow() {
     const since = this.#nowS - this.#drawnS;
     if (since >= EVERY_S || since < 0) this.draw();
+    else this.#later ||= setTimeout(() => this.draw(), LATER_MS);
   }
 
   draw() {
+    clearTimeout(this.#later);
+    this.#later = 0;
     const ctx = fitted(this.#canvas);
     if (!ctx) return;
     this.#layOut();
