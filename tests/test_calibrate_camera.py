@@ -219,9 +219,13 @@ def test_each_fault_has_its_light_and_a_remedy(
     assert ("can't show" in found[1]) == (light == "red")
 
 
+SECONDS = 40
+"""Of footage with expressions: in noise, few of them are resolved."""
+
+
 @cache
 def checked(
-    fps: int, size: tuple[int, int], noise: float, seconds: float
+    fps: int, size: tuple[int, int], noise: float
 ) -> tuple[CameraReport, list[Window], SyntheticFace]:
     """A check's report of footage with expressions, what was spotted in it, and its truth."""
     schedule = Schedule(
@@ -239,7 +243,7 @@ def checked(
     check = CameraCheck(replace(INFO, fps_nominal=float(fps), clock="file"))
     perception = Perception()
     found: list[Window] = []
-    for k in range(round(seconds * fps)):
+    for k in range(SECONDS * fps):
         step = perception.step(Frame(Stamp(k, k / fps), face.image(k), 0.0))
         check.push(step)
         if step.signal is not None:
@@ -251,7 +255,7 @@ def checked(
 def test_what_the_verdict_says_is_resolved_is_found(
     fps: int, size: tuple[int, int], noise: float
 ) -> None:
-    report, found, face = checked(fps, size, noise, 18)
+    report, found, face = checked(fps, size, noise)
     assert report.least_px is not None
     assert report.light != "red"
     spotted = [
@@ -261,7 +265,7 @@ def test_what_the_verdict_says_is_resolved_is_found(
     ]
     resolved = [
         Expression(row.onset_s, row.apex_s, row.offset_s, "micro")
-        for row in face.truth(17)
+        for row in face.truth(SECONDS - 1)
         if row.kind == "micro"
         and row.amplitude_px >= report.least_px
         and row.offset_s - row.onset_s >= report.least_s
@@ -272,8 +276,8 @@ def test_what_the_verdict_says_is_resolved_is_found(
 
 
 def test_noise_and_a_small_face_raise_what_is_resolved_and_a_low_rate_lengthens_it() -> None:
-    slow, _, _ = checked(12, (320, 240), 1.5, 18)
-    noisy, _, _ = checked(30, (200, 150), 5.0, 18)
+    slow, _, _ = checked(12, (320, 240), 1.5)
+    noisy, _, _ = checked(30, (200, 150), 5.0)
     assert slow.least_s == pytest.approx(0.25)
     assert noisy.least_s == pytest.approx(0.1)
     assert slow.least_px is not None
@@ -299,7 +303,7 @@ def test_a_face_that_never_rests_is_told_from_a_noisy_camera() -> None:
     restless = check.report()
     assert "the face is restless" in restless.findings[0].what
     assert not any("noise" in finding.what for finding in restless.findings)
-    noisy, _, _ = checked(30, (200, 150), 5.0, 18)
+    noisy, _, _ = checked(30, (200, 150), 5.0)
     assert noisy.face is not None
     assert not noisy.face.is_restless
 

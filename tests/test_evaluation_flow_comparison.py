@@ -18,13 +18,17 @@ CLEAN = FlowCondition("bump", 1.0, 0.0, None)
 
 
 def test_the_truth_moves_the_first_picture_onto_the_second() -> None:
-    first, second, truth = draw_pair(CLEAN, 128, seed=5)
-    assert np.hypot(*truth).max() == pytest.approx(1, abs=0.02)
-    # Where the gradient is strong, brightness constancy holds: I2 − I1 ≈ −∇I · d.
-    gradient = np.gradient(first.astype(np.float32))
-    expected = -(gradient[1] * truth[0] + gradient[0] * truth[1])
-    found = second.astype(np.float32) - first
-    assert np.corrcoef(expected.ravel(), found.ravel())[0, 1] > 0.9
+    correlations = []
+    for seed in range(8):
+        first, second, truth = draw_pair(CLEAN, 128, seed)
+        assert np.hypot(*truth).max() == pytest.approx(1, abs=0.02)
+        # Where the gradient is strong, brightness constancy holds: I2 − I1 ≈ −∇I · d.
+        gradient = np.gradient(first.astype(np.float32))
+        expected = -(gradient[1] * truth[0] + gradient[0] * truth[1])
+        found = second.astype(np.float32) - first
+        correlations.append(np.corrcoef(expected.ravel(), found.ravel())[0, 1])
+    # A texture finer than 1 px breaks the linearisation, in one face more than in another.
+    assert np.mean(correlations) > 0.85
 
 
 def test_displacements_scale_with_the_size() -> None:

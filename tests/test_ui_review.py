@@ -132,7 +132,7 @@ def test_a_session_is_coded_on_the_page(page: Page, tmp_path: Path) -> None:
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
 def test_a_coder_is_blind_until_done(page: Page, tmp_path: Path) -> None:
-    first = ".fl-coding li[data-number='1']"
+    first = ".fl-coding li:not([data-number^='-'])"
     label = f'document.querySelector("{first} b")?.innerText'
     page.wait_for_function(f"{label} === 'No label yet'")
     page.fill(".fl-review [data-ref=coder]", "C1")
@@ -349,7 +349,7 @@ def test_a_quick_coder_loses_nothing(page: Page, tmp_path: Path) -> None:
     page.locator(".fl-review [data-ref=coder]").blur()
     page.keyboard.press("n")
     page.wait_for_selector(".fl-coding li[aria-current=true][data-number='-1']")
-    page.click(".fl-coding li[data-number='1'] button")
+    page.click(".fl-coding li:not([data-number^='-']) button")
     # Each of these in one go: nothing of it has an answer before the next.
     page.evaluate(
         """() => {
@@ -370,10 +370,10 @@ def test_a_quick_coder_loses_nothing(page: Page, tmp_path: Path) -> None:
             document.querySelector(".fl-review .fl-yes").click();
             document.querySelector(".fl-coding li[data-number='-1'] button").click();
             type("a yawn");
-            document.querySelector(".fl-coding li[data-number='1'] button").click();
+            document.querySelector(".fl-coding li:not([data-number^='-']) button").click();
         }"""
     )
-    page.wait_for_selector(".fl-coding li[data-number='1'][data-verdict=accepted]")
+    page.wait_for_selector(".fl-coding li:not([data-number^='-'])[data-verdict=accepted]")
     page.wait_for_function(
         "document.querySelector('.fl-review [data-ref=note]').value === 'both brows'"
     )
@@ -383,9 +383,10 @@ def test_a_quick_coder_loses_nothing(page: Page, tmp_path: Path) -> None:
     )
     session = open_session(tmp_path / "sessions" / "P07")
     found = {edit.number: edit for edit in list_expressions(session, "C1")}
-    apex = session.confirmed[0].window.apex.index
-    assert (found[1].onset.index, found[1].offset.index) == (apex - 1, apex + 3)
-    assert (found[1].verdict, found[1].note) == ("accepted", "both brows")
+    event = session.confirmed[0]
+    edit, apex = found[event.number], event.window.apex.index
+    assert (edit.onset.index, edit.offset.index) == (apex - 1, apex + 3)
+    assert (edit.verdict, edit.note) == ("accepted", "both brows")
     assert (found[-1].verdict, found[-1].note) == ("open", "a yawn")
 
 
@@ -394,7 +395,7 @@ def test_a_quick_coder_loses_nothing(page: Page, tmp_path: Path) -> None:
 def test_no_click_on_an_action_unit_is_lost(page: Page) -> None:
     page.fill(".fl-review [data-ref=coder]", "C1")
     page.locator(".fl-review [data-ref=coder]").blur()
-    page.click(".fl-coding li[data-number='1'] button")
+    page.click(".fl-coding li:not([data-number^='-']) button")
     edits: list[Route] = []
 
     def hold_second(edit: Route) -> None:
@@ -428,7 +429,7 @@ def test_keys_are_those_of_what_is_focused_and_decide_once(page: Page) -> None:
     page.once("dialog", lambda dialog: dialog.accept())
     page.click(ref("done"))
     page.wait_for_selector(".fl-review[data-blind=no]")
-    page.click(".fl-coding li[data-number='1'] button")
+    page.click(".fl-coding li:not([data-number^='-']) button")
     page.select_option(ref("export"), "csv")
     page.focus(".fl-review [data-ref=notice] a:text('_events.csv')")
     with page.expect_download():
