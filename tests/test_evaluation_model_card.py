@@ -113,3 +113,12 @@ def test_shipped_cards_say_what_their_weights_say(name: str) -> None:
         assert text == card.render_card(path.stem, checkpoint, numbers, path.stat().st_size)
     for words in ("Synthetic only", "Ruled out", "lie detection", "hiring", "education"):
         assert words in text
+
+
+def test_figures_that_cannot_be_measured_again_are_told(trained: Path) -> None:
+    checkpoint = read_checkpoint(trained)[0]
+    for generator, again in ((1, False), (2, True)):
+        data = {**checkpoint.recipe["data"], "generator": generator}
+        text = written(replace(checkpoint, recipe={**checkpoint.recipe, "data": data}))
+        assert ("measures them again" in " ".join(text.split())) == again
+        assert ("of an earlier generator" in " ".join(text.split())) != again

@@ -16,9 +16,8 @@ from layouts import WRITERS, usual
 from model import evaluate
 from model.cli import exit_code
 from model.errors import InputError
-from model.evaluate import REPRODUCED_WITHIN, compare_metrics
 from model.evaluation.result import Evaluation, evaluate_answers, format_evaluations, format_table
-from model.inference.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
+from model.inference.checkpoint import Checkpoint, read_checkpoint
 from model.inference.predictions import run_network
 from model.inference.samples import SampleSet
 from model.labels import ACTION_UNITS
@@ -97,21 +96,6 @@ def test_figures_are_those_of_the_samples_with_an_expression(trained: Path) -> N
     only = run_network(trained, samples, first_phase_only=True).probabilities[named]
     expected = (only.argmax(axis=1) == samples.labels[named]).mean()
     assert found["first_phase_accuracy"] == pytest.approx(expected)
-
-
-def test_figures_are_compared_name_by_name() -> None:
-    stored = {"uf1": 0.8, "uar": 0.7}
-    assert (
-        compare_metrics(stored, {"uf1": 0.8 + REPRODUCED_WITHIN / 2, "uar": 0.7, "new": 1.0})
-        == "reproduced"
-    )
-    assert compare_metrics({}, stored) == ""
-    assert compare_metrics(stored, {"uf1": 0.81, "uar": 0.7}) == (
-        "differs: uf1 is 0.810, the checkpoint says 0.800"
-    )
-    assert "uar is in the checkpoint alone" in compare_metrics(stored, {"uf1": 0.8})
-    assert "uf1" in compare_metrics({"uf1": 0.5}, {"uf1": float("nan")})
-    assert compare_metrics({"uf1": float("nan")}, {"uf1": float("nan")}) == "reproduced"
 
 
 def test_what_weights_have_seen_includes_where_they_started(trained: Path, tmp_path: Path) -> None:
@@ -322,16 +306,3 @@ def test_what_is_no_number_is_none(trained: Path) -> None:
     text = json.dumps(plain, allow_nan=False)
     assert "uf1_from" not in text
     assert None in [each["accuracy"] for each in plain["bins"]]
-
-
-def test_an_old_figure_is_noticed(
-    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    checkpoint, weights = read_checkpoint(trained)
-    path = tmp_path / "old.safetensors"
-    metrics = measure_checkpoint(trained, coded(SAMPLES)) | {"uf1": 0.123}
-    save_checkpoint(path, replace(checkpoint, metrics=metrics), weights)
-    stored = dict(read_checkpoint(path)[0].metrics)
-    found = measure_checkpoint(path, coded(SAMPLES))
-    assert compare_metrics(stored, found).endswith("the checkpoint says 0.123")
-    assert compare_metrics(metrics | {"uf1": found["uf1"]}, found) == "reproduced"

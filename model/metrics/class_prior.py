@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from model.errors import InputError
 from model.labels import NO_EXPRESSION
 from model.records import ArrayF32
 
@@ -37,3 +38,24 @@ def shares_of_others(
     others = counts.sum(axis=0) - own + 1
     shares: NDArray[np.float64] = (others / others.sum(axis=1, keepdims=True))[owner]
     return shares
+
+
+def parse_prior(
+    text: str, labels: ArrayLike, subjects: Sequence[str], classes: Sequence[str]
+) -> NDArray[np.float64]:
+    """The shares of the classes that `text` says: "data" for `shares_of_others`, (N, C), or a
+    number above 0 for each class, with commas, (C,), which are scaled to sum to 1. Raises
+    `InputError` for other text."""
+    if text == "data":
+        return shares_of_others(labels, subjects, len(classes))
+    try:
+        shares = np.array([float(part) for part in text.split(",")])
+    except ValueError:
+        shares = np.zeros(0)
+    if len(shares) != len(classes) or not (np.isfinite(shares).all() and (shares > 0).all()):
+        raise InputError(
+            f"--prior {text!r} has to be equal, data, or a number above 0 for each of "
+            f"{', '.join(classes)}"
+        )
+    scaled: NDArray[np.float64] = shares / shares.sum()
+    return scaled
