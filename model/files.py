@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,18 @@ def require_new(path: Path) -> Path:
     if path.exists():
         raise InputError(f"{path} exists, and results are never overwritten: give another name")
     return path
+
+
+def distinct_names(paths: Iterable[Path]) -> dict[Path, str]:
+    """A name for each of the `paths`, in their order: the file's without its suffix; with it, and
+    then with the folders above it, where two would be the same."""
+    names = {path: path.stem for path in paths}
+    for parts in range(1, 1 + max((len(path.parts) for path in names), default=0)):
+        often = Counter(names.values())
+        for path, name in names.items():
+            if often[name] > 1:
+                names[path] = "-".join(part for part in path.parts[-parts:] if part != path.anchor)
+    return names
 
 
 def read_json(path: Path, option: str = "") -> Any:

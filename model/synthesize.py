@@ -9,7 +9,6 @@ python -m model.synthesize --over interview.mp4 --seed 7 --out clip.mkv --truth 
 import argparse
 import csv
 import math
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
@@ -23,11 +22,12 @@ from tqdm import tqdm
 from model.cli import Parser, exit_code, make_folder, parse_size, program
 from model.errors import InputError
 from model.face.network_files import add_face_networks
+from model.files import distinct_names
 from model.records import ImageU8
 from model.synthetic.animated_face import FaceNuisance, SyntheticFace, check_footage
 from model.synthetic.event_schedule import Schedule, TrueExpression
 from model.synthetic.footage import ExpressionOverlay, follow_face, read_frames
-from model.synthetic.photographs import list_photographs, photograph_portrait
+from model.synthetic.photographs import list_photographs, open_photographs
 from model.synthetic.portrait import Portrait
 from model.synthetic.scanned_face import SkinMotion
 from model.text import count_noun
@@ -128,30 +128,15 @@ def write_photographs(
     that cannot be used is named and left out. Raises `InputError` if none is left."""
     outputs = {
         photograph: Output(folder / f"{name}.mkv", folder / f"{name}.truth.csv")
-        for photograph, name in _names(photographs).items()
+        for photograph, name in distinct_names(photographs).items()
     }
     make_folder(folder)
     for output in outputs.values():
         output.check()
-    written = 0
-    for photograph, output in outputs.items():
-        try:
-            portrait = photograph_portrait(photograph, size)
-        except InputError as error:
-            print(f"left out: {error}", file=sys.stderr)
-            continue
-        face = make_face(portrait)
+    for photograph, portrait in open_photographs(outputs, size):
+        output, face = outputs[photograph], make_face(portrait)
         write_footage(face, output, seconds=seconds, fps=fps)
         print(f"{output.video}: {_describe(face, seconds)}")
-        written += 1
-    if not written:
-        raise InputError("none of the photographs can be used")
-
-
-def _names(photographs: Sequence[Path]) -> dict[Path, str]:
-    """The file's name without its suffix, or with it where two would be the same."""
-    often = Counter(path.stem for path in photographs)
-    return {path: path.stem if often[path.stem] == 1 else path.name for path in photographs}
 
 
 def _describe(face: SyntheticFace, seconds: float) -> str:

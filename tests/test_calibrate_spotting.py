@@ -2,6 +2,7 @@
 
 import csv
 import json
+import random
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from fakes import write_clip
 
 from calibrate.__main__ import main
+from calibrate.spotting.claims import quiet_windows
 from calibrate.spotting.footage import (
     NO_MICRO,
     USUAL,
@@ -330,12 +332,33 @@ def test_photographs_are_evaluated_by_amplitude_and_by_person(
     rows = json.loads((tmp_path / "report" / "spotting.json").read_text())["rows"]
     values = [(row["group"], row["value"]) for row in rows]
     by_amplitude = [("faces", value) for value in ("no ME", "0.7 px", "1.2 px", "2 px")]
-    assert values == [*by_amplitude, ("person", "collins.png"), ("person", "all 1")]
+    assert values == [*by_amplitude, ("person", "collins"), ("person", "all 1")]
     assert rows[0]["micro"]["annotated"] == 0
     assert rows[-1]["minutes"] == pytest.approx(4 * 4 / 60)
-    assert "collins.png" in (tmp_path / "report" / "spotting.html").read_text()
+    assert "collins" in (tmp_path / "report" / "spotting.html").read_text()
     assert run("evaluate", "--faces", bad, "--cache", tmp_path / "cache") == 2
     assert "none of the photographs" in capsys.readouterr().err
+
+
+def test_photographs_of_one_name_are_people_apart(photograph: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other" / photograph.name
+    other.parent.mkdir()
+    other.write_bytes(photograph.read_bytes())
+    out, cache = tmp_path / "report", tmp_path / "cache"
+    options = ["--faces", photograph, other, "--only", USUAL, "--seeds", 3, "--seconds", 1]
+    options += ["--baseline", "default", "--cache", cache, "--out", out]
+    assert run("evaluate", *options) == 0
+    rows = json.loads((out / "spotting.json").read_text())["rows"]
+    people = [row["value"] for row in rows if row["group"] == "person"]
+    assert people == ["in-collins.png", "other-collins.png", "all 2"]
+
+
+def test_a_recording_full_of_claims_gives_fewer_other_stretches() -> None:
+    motions, truth = made(10, [(5.0, 1.0)], noise_px=0.02)
+    claims = [d.update.window for d in spot(motions, SpotterConfig()) if d.update.state == "closed"]
+    assert len(claims) == len(truth) == 1
+    few = list(quiet_windows(motions, claims * 20, random.Random(0)))
+    assert 1 <= len(few) < 20
 
 
 def test_recordings_are_evaluated_with_names(
@@ -365,15 +388,14 @@ def test_claims_become_films_among_others_and_a_table_to_fill_in(
     out = tmp_path / "films"
     options = ["--cache", tmp_path / "cache", "--out", out]
     assert run("claims", expression_clip, *options) == 0
-    assert "1 claimed micro-expression." in capsys.readouterr().out
+    assert "1 claimed micro-expression, 1 film without one." in capsys.readouterr().out
+    assert all(path.stat().st_mode & 0o077 == 0 for path in out.iterdir())
     with (out / "films.csv").open(encoding="utf-8") as file:
         films = list(csv.DictReader(file))
     (claimed,) = (film for film in films if film["claimed"] == "yes")
     assert float(claimed["onset_s"]) == pytest.approx(2.1, abs=0.4)
     for film in films:
-        path = out / f"{film['film']}.mp4"
-        assert path.stat().st_mode & 0o077 == 0
-        with av.open(str(path)) as container:
+        with av.open(str(out / f"{film['film']}.mp4")) as container:
             lasts_s = sum(1 for _ in container.decode(video=0)) / 30
         away_s = float(film["offset_s"]) - float(film["onset_s"])
         assert 8 * away_s < lasts_s <= 8 * (away_s + 1.2)

@@ -7,7 +7,7 @@ import pytest
 from calibrate.spotting.motion import _CODE as CALIBRATED
 from model.datasets.cache import _DEPENDS_ON as COMPUTED
 from model.errors import InputError
-from model.files import hash_code, require_new, write_whole
+from model.files import distinct_names, hash_code, require_new, write_whole
 from model.synthetic.stored_samples import _GENERATOR as DRAWN
 
 
@@ -45,3 +45,20 @@ def test_a_path_that_exists_is_refused(tmp_path: Path) -> None:
     assert require_new(tmp_path / "new") == tmp_path / "new"
     with pytest.raises(InputError, match="exists, and results are never overwritten"):
         require_new(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["in/a.png", "b.jpg"], ["a", "b"]),
+        (["in/a.png", "in/a.jpg", "b.jpg"], ["a.png", "a.jpg", "b"]),
+        (["one/a.png", "two/a.png", "a.png"], ["one-a.png", "two-a.png", "a.png"]),
+        (["/x/one/a.png", "/y/one/a.png"], ["x-one-a.png", "y-one-a.png"]),
+        (["in/a.png", "in/a.jpg", "in/a.jpg.png"], ["a.png", "in-a.jpg", "in-a.jpg.png"]),
+        ([], []),
+    ],
+)
+def test_files_are_told_apart_by_as_little_as_it_takes(paths: list[str], names: list[str]) -> None:
+    assert list(distinct_names(map(Path, paths)).items()) == [
+        (Path(path), name) for path, name in zip(paths, names, strict=True)
+    ]

@@ -133,6 +133,17 @@ def test_photographs_become_footage_and_one_bad_one_is_left_out(
         main([*options, *SMALL])
 
 
+def test_photographs_of_one_name_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        assert cv2.imwrite(str(tmp_path / folder / "a.png"), read_photograph()[..., ::-1])
+    faces = [str(tmp_path / folder) for folder in ("one", "two")]
+    out = tmp_path / "out"
+    main(["--faces", *faces, "--out", str(out), "--seconds", "1", "--fps", "3", *SMALL])
+    made = sorted(path.name for path in out.iterdir() if path.suffix == ".mkv")
+    assert made == ["one-a.png.mkv", "two-a.png.mkv"]
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -1,11 +1,12 @@
 """Films of what the spotter claims in recordings, for people to judge by eye.
 
-Each micro-expression that is claimed, and as many stretches of the same recording in which none is,
-become a film: as it was beside magnified, eight times slower. The films are numbered at random, so
-that a judge cannot know which are claims.
+Each claimed micro-expression becomes a film: as it was beside magnified, eight times slower. So
+does, for each, a stretch of the same recording without a claim; a recording that is full of claims
+has fewer of these. The films are numbered at random: a judge cannot know which are claims.
 """
 
 import csv
+import io
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
@@ -14,13 +15,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from calibrate.spotting.footage import RecordedFootage
+from calibrate.spotting.footage import RecordedFootage, interval_of
 from calibrate.spotting.motion import MotionCache, Motions, spot
 from model.cli import new_folder
 from model.errors import InputError
 from model.files import write_whole
 from model.records import Frame, Stamp, Window
-from realtime.results.clips import CONTEXT_S
+from realtime.results.clips import CONTEXT_S, span_s
 from realtime.results.replay import open_replay
 from realtime.results.replay_film import encode_replay
 from realtime.sources import open_source
@@ -45,20 +46,18 @@ class Film:
     window: Window
     claimed: bool
 
-    @property
-    def span_s(self) -> tuple[float, float]:
-        """Start and end, s of the recording."""
-        return _span_s(self.window)
 
-
-def write_claims(recordings: Sequence[str], folder: Path, cache: MotionCache, seed: int) -> int:
-    """Write films and both tables into `folder`, which must not exist or be empty. Returns how many
-    micro-expressions are claimed.
+def write_claims(
+    recordings: Sequence[str], folder: Path, cache: MotionCache, seed: int
+) -> tuple[int, int]:
+    """Write films and both tables, for their owner's eyes alone, into `folder`, which must not
+    exist or be empty. Returns how many films show a claimed micro-expression, and how many none.
 
     `seed` chooses the stretches without a claim, and the order. A stretch in which the face is lost
     has no film. Raises `InputError` for a recording that cannot be read, and if none has a claim.
     """
     new_folder(folder)
+    recordings = tuple(dict.fromkeys(recordings))
     rng = random.Random(seed)
     films: list[Film] = []
     for recording in tqdm(recordings, "spotting", disable=None):
@@ -69,9 +68,10 @@ def write_claims(recordings: Sequence[str], folder: Path, cache: MotionCache, se
             if decision.update.state == "closed" and decision.update.window.kind == "micro"
         ]
         films += [Film(0, recording, window, True) for window in claims]
-        films += [Film(0, recording, window, False) for window in _quiet(motions, claims, rng)]
-    claimed = sum(film.claimed for film in films)
-    if not claimed:
+        films += [
+            Film(0, recording, window, False) for window in quiet_windows(motions, claims, rng)
+        ]
+    if not films:
         raise InputError("no micro-expression is claimed in these recordings: nothing to judge")
     rng.shuffle(films)
     films = [replace(film, number=number) for number, film in enumerate(films, 1)]
@@ -86,15 +86,19 @@ def write_claims(recordings: Sequence[str], folder: Path, cache: MotionCache, se
                 else:
                     write_whole(folder / f"{film.number:03d}.mp4", encoded, private=True)
     _write_tables(films, folder)
-    return claimed
+    claimed = sum(film.claimed for film in films)
+    return claimed, len(films) - claimed
 
 
-def _quiet(motions: Motions, claims: Sequence[Window], rng: random.Random) -> Iterator[Window]:
-    """As many stretches as `claims`, of their lengths, that show a face and meet none of them."""
+def quiet_windows(
+    motions: Motions, claims: Sequence[Window], rng: random.Random
+) -> Iterator[Window]:
+    """A stretch for each of the `claims`, of its length, that shows a face and meets no claim; none
+    if a hundred places at random do not."""
     start_s, end_s = float(motions.time_s[0]), float(motions.time_s[-1])
-    taken = [_span_s(window) for window in claims]
+    taken = [span_s(window) for window in claims]
     for claim in claims:
-        length_s = (claim.offset or claim.apex).time_s - claim.onset.time_s
+        length_s = interval_of(claim).offset_s - claim.onset.time_s
         for _ in range(_TRIES):
             onset_s = rng.uniform(start_s, max(start_s, end_s - length_s))
             low, high = onset_s - CONTEXT_S, onset_s + length_s + CONTEXT_S
@@ -118,7 +122,7 @@ def _cut(frames: Iterable[Frame], films: Sequence[Film]) -> Iterator[tuple[Film,
     waiting = list(films)
     for frame in frames:
         for film in list(waiting):
-            low, high = film.span_s
+            low, high = span_s(film.window)
             if low <= frame.stamp.time_s <= high:
                 clips[film.number].append(frame)
             elif frame.stamp.time_s > high:
@@ -127,22 +131,19 @@ def _cut(frames: Iterable[Frame], films: Sequence[Film]) -> Iterator[tuple[Film,
     yield from ((film, clips[film.number]) for film in waiting)
 
 
-def _span_s(window: Window) -> tuple[float, float]:
-    end = window.offset or window.apex
-    return window.onset.time_s - CONTEXT_S, end.time_s + CONTEXT_S
-
-
 def _write_tables(films: Sequence[Film], folder: Path) -> None:
-    with (folder / "films.csv").open("x", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(FILMS)
-        for film in films:
-            window = film.window
-            end = window.offset or window.apex
-            times = [f"{at.time_s:.3f}" for at in (window.onset, window.apex, end)]
-            claimed = "yes" if film.claimed else "no"
-            table.writerow([f"{film.number:03d}", film.recording, claimed, *times])
-    with (folder / "answers.csv").open("x", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(ANSWERS)
-        table.writerows([f"{film.number:03d}", "", ""] for film in films)
+    whole = []
+    for film in films:
+        at = interval_of(film.window)
+        times = [f"{time_s:.3f}" for time_s in (at.onset_s, at.apex_s, at.offset_s)]
+        claimed = "yes" if film.claimed else "no"
+        whole.append([f"{film.number:03d}", film.recording, claimed, *times])
+    _write_table(folder / "films.csv", [FILMS, *whole])
+    blank = [[f"{film.number:03d}", "", ""] for film in films]
+    _write_table(folder / "answers.csv", [ANSWERS, *blank])
+
+
+def _write_table(path: Path, rows: Iterable[Sequence[str]]) -> None:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    write_whole(path, text.getvalue().encode(), private=True)

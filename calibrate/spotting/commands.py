@@ -51,9 +51,10 @@ from model.datasets import open_dataset
 from model.datasets.flows import split_data_spec
 from model.errors import InputError
 from model.face.network_files import add_face_networks
+from model.files import distinct_names
 from model.machine import machine
 from model.parallel import Workers, add_jobs
-from model.synthetic.photographs import list_photographs, photograph_portrait
+from model.synthetic.photographs import list_photographs, open_photographs
 from model.synthetic.scanned_face import SkinMotion
 from model.text import count_noun
 from realtime.perception.pipeline import PipelineConfig
@@ -113,7 +114,7 @@ def evaluate(
 
     motions.fill(footage, workers)
     rows = []
-    by_person: dict[str, list[Outcome]] = {}
+    by_person: dict[Path, list[Outcome]] = {}
     for group, value, pieces in tqdm(groups, desc="spotting", disable=None):
         outcomes = [
             run_spotter(motions.get(each), each.truth(), _config(chosen_for(each)))
@@ -122,8 +123,9 @@ def evaluate(
         rows.append(FigureRow(group, value, tuple(outcomes)))
         for each, outcome in zip(pieces, outcomes, strict=True):
             if isinstance(each, DrawnFootage) and each.photograph is not None:
-                by_person.setdefault(each.photograph.name, []).append(outcome)
-    rows += [FigureRow("person", name, tuple(found)) for name, found in by_person.items()]
+                by_person.setdefault(each.photograph, []).append(outcome)
+    names = distinct_names(by_person)
+    rows += [FigureRow("person", names[who], tuple(found)) for who, found in by_person.items()]
     if by_person:
         every = tuple(outcome for found in by_person.values() for outcome in found)
         rows.append(FigureRow("person", f"all {len(by_person)}", every))
@@ -146,12 +148,13 @@ def evaluate(
 
 
 def film_claims(recordings: Sequence[str], seed: int, cache: Path, out: Path) -> None:
-    """Write films of what the spotter claims in `recordings`, and of as much in which it claims
+    """Write films of what the spotter claims in `recordings`, and of stretches in which it claims
     nothing, into `out`."""
-    claimed = write_claims(recordings, out, MotionCache(cache), seed)
+    claimed, others = write_claims(recordings, out, MotionCache(cache), seed)
     print(
-        f"{out}: {count_noun(claimed, 'claimed micro-expression')}. Each judge fills in a copy of "
-        "answers.csv, and does not open films.csv before"
+        f"{out}: {count_noun(claimed, 'claimed micro-expression')}, "
+        f"{count_noun(others, 'film')} without one. Each judge fills in a copy of answers.csv, "
+        "and does not open films.csv before"
     )
 
 
@@ -170,7 +173,9 @@ def _footage(
         raise InputError(f"--seeds {seeds}, --seconds {seconds:g}: seeds from 0, 1 s or more")
     groups: list[tuple[str, str, Sequence[TestFootage]]] = []
     chosen = [c for c in conditions() if c.group in only] if only else []
-    photographs = _usable(list_photographs(faces)) if faces else []
+    photographs = (
+        [path for path, _ in open_photographs(list_photographs(faces), FRAME_SIZE)] if faces else []
+    )
     if photographs:
         for c in chosen or face_conditions():
             drawn = [
@@ -179,9 +184,9 @@ def _footage(
                 for seed in seeds
             ]
             groups.append((c.group, c.value, drawn))
-    for video in videos:
+    for video, name in distinct_names(videos).items():
         for px, written in overlay_video(video, tuple(seeds), motion or "scan").items():
-            groups.append((video.name, f"{px:g} px" if px else "as it is", written))
+            groups.append((name, f"{px:g} px" if px else "as it is", written))
     recordings = [RecordedFootage(spec, Path(table)) for spec, table in given]
     groups += [("given", each.title, [each]) for each in recordings]
     groups += [("data set", each.title, [each]) for each in _open_annotated(data)]
@@ -194,21 +199,6 @@ def _footage(
         (c.group, c.value, [replace(c.draw(seed, seconds), motion=usual) for seed in seeds])
         for c in chosen or conditions()
     ]
-
-
-def _usable(photographs: Sequence[Path]) -> list[Path]:
-    """Those that can be brought to life; says why of the others."""
-    usable = []
-    for photograph in photographs:
-        try:
-            photograph_portrait(photograph, FRAME_SIZE)
-        except InputError as error:
-            print(f"left out: {error}", file=sys.stderr)
-        else:
-            usable.append(photograph)
-    if not usable:
-        raise InputError("none of the photographs can be used")
-    return usable
 
 
 def _open_annotated(data: Sequence[str]) -> list[AnnotatedFootage]:

@@ -1,7 +1,8 @@
 """Portraits from photographs that a user brings."""
 
 import math
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,8 +25,8 @@ _LEAST_OPEN = 0.14  # height of the eyes as a share of their width
 
 
 def list_photographs(paths: Sequence[Path]) -> list[Path]:
-    """The picture files among `paths` and in the folders among them, in order. Raises `InputError`
-    for a path that does not exist or has none."""
+    """The picture files among `paths` and in the folders among them, in order, each once. Raises
+    `InputError` for a path that does not exist or has none."""
     found: list[Path] = []
     for path in paths:
         if not path.exists():
@@ -35,7 +36,25 @@ def list_photographs(paths: Sequence[Path]) -> list[Path]:
         if not pictures:
             raise InputError(f"{path} is no photograph and has none: {', '.join(SUFFIXES)}")
         found += pictures
-    return found
+    return list(dict.fromkeys(found))
+
+
+def open_photographs(
+    photographs: Iterable[Path], size: tuple[int, int]
+) -> Iterator[tuple[Path, Portrait]]:
+    """Each photograph with its `photograph_portrait`. One that cannot be used is left out, and a
+    line on the standard error says why. Raises `InputError` at the end if none is left."""
+    none = True
+    for path in photographs:
+        try:
+            portrait = photograph_portrait(path, size)
+        except InputError as error:
+            print(f"left out: {error}", file=sys.stderr)
+        else:
+            none = False
+            yield path, portrait
+    if none:
+        raise InputError("none of the photographs can be used")
 
 
 @lru_cache(maxsize=4)

@@ -37,7 +37,7 @@ class ClipPacker:
         error of an earlier packing."""
         self._due.update((event.number, event) for event in events if event.state == "confirmed")
         for number, event in list(self._due.items()):
-            if now_s >= span_s(event)[1]:
+            if now_s >= span_s(event.window)[1]:
                 del self._due[number]
                 frames = self._frames(event)
                 self._packed.append(self._worker.submit(self._clips.keep, number, frames))

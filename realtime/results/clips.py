@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable
 from threading import Lock
 
-from model.records import Event, Frame
+from model.records import Event, Frame, Window
 from realtime.stream.packed_frame import PackedFrame, RingFrame, pack, unpack
 from realtime.stream.ring import FrameRing
 
@@ -66,15 +66,15 @@ class Clips:
         self._bytes -= _size(self._clips.pop(number, ()))
 
 
-def span_s(event: Event) -> tuple[float, float]:
-    """Return start and end of the clip of `event`."""
-    end = event.window.offset or event.window.apex
-    return event.window.onset.time_s - CONTEXT_S, end.time_s + CONTEXT_S
+def span_s(window: Window) -> tuple[float, float]:
+    """Return start and end of the clip of an event with this `window`, s of the source."""
+    end = window.offset or window.apex
+    return window.onset.time_s - CONTEXT_S, end.time_s + CONTEXT_S
 
 
 def clip_frames(ring: FrameRing, event: Event) -> tuple[RingFrame, ...]:
     """Return the part of the clip of `event` that `ring` holds now."""
-    return ring.between(*span_s(event))
+    return ring.between(*span_s(event.window))
 
 
 def _without(
