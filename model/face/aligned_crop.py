@@ -17,6 +17,9 @@ EYE_HALF_PX = CROP_PX / 8
 """Half the distance between the inner eye corners in the crop."""
 EYE_MIDPOINT_PX = (CROP_PX / 2, CROP_PX * 3 / 8)
 
+LEVER_PX = CROP_PX * 3 / 8
+"""Turns and scales of the crop count by the motion they cause this far from its centre."""
+
 INNER_EYE_CORNERS = (133, 362)
 """FaceMesh points: the person's right (image left), then left."""
 

@@ -5,13 +5,12 @@ import cmath
 import math
 from dataclasses import dataclass
 
-from model.face.aligned_crop import CROP_PX, similarity
+from model.face.aligned_crop import CROP_PX, LEVER_PX, similarity
 from model.records import ArrayF64
 
 _MIN_CUTOFF_HZ = 1.0
 _CUTOFF_HZ_PER_PX_S = 0.2
 _SPEED_CUTOFF_HZ = 3.0
-_LEVER_PX = CROP_PX * 3 / 8  # turn and scale count by the motion they cause this far out
 _MIDDLE_PX = complex(CROP_PX / 2, CROP_PX / 2)
 
 
@@ -58,7 +57,7 @@ class PoseFilter:
                 speed.growth + gain * (change.growth / dt - speed.growth),
             )
             scale = math.exp(self._pose.growth.real)
-            px_per_s = math.hypot(scale * abs(speed.centre), _LEVER_PX * abs(speed.growth))
+            px_per_s = math.hypot(scale * abs(speed.centre), LEVER_PX * abs(speed.growth))
             cutoff_hz = _MIN_CUTOFF_HZ + _CUTOFF_HZ_PER_PX_S * px_per_s
             self._pose = self._pose.plus(pose.minus(self._pose), _gain(cutoff_hz, dt))
         self._raw = pose

@@ -12,7 +12,7 @@ import math
 import cv2
 import numpy as np
 
-from model.face.aligned_crop import CROP_PX
+from model.face.aligned_crop import CROP_PX, LEVER_PX
 from model.flow.head_motion import STABLE_BOXES_PX
 from model.records import ArrayF32, ArrayF64
 
@@ -20,8 +20,6 @@ ROUNDS = 2
 """Steps for each picture; the first starts from the last picture's fit."""
 STEP_PX = 2
 """Every other pixel is enough."""
-LEVER_PX = 48.0
-"""The distance from the centre at which turn and scale are measured."""
 PRIOR_PX = (4.0, 4.0, 0.3, 0.3)
 """How far the aligner leaves the head off: standard deviations of shift (u, v), scale and turn."""
 PIXELS = 20.0

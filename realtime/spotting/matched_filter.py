@@ -37,7 +37,7 @@ LEAST_FLANK = 0.3
 """An expression rises and falls: each flank has at least this share of its bend."""
 BLINK_LEAD_S, BLINK_TAIL_S = 0.1, 0.2
 """The face moves with the lids from this long before an eye counts as closed until this long
-after."""
+after. The lids alone are done sooner: `realtime.spotting.rejection_rules.BLINK_TAIL_S`."""
 _EVERY_S = 0.1
 _WAIT_S = 0.7  # until it is known whether a bend belongs to an expression
 _NEAR_S = 0.2  # a bend of an expression changes those within this time

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from model.face.aligned_crop import LEVER_PX
 from model.flow.lk import LucasKanade
 from model.records import AlignedFace, ArrayF32, ArrayF64, ImageU8, MotionSample, Stamp
 from realtime.spotting.eyes import EyeCover, Eyes, eye_corners, eye_openness
@@ -94,7 +95,6 @@ _ORDERED = tuple(  # the regions that have a first, second and third point, and 
     np.array([(i, points[k]) for i, points in enumerate(_POINTS) if len(points) > k]).T
     for k in range(max(map(len, _POINTS)))
 )
-_LEVER_PX = 48.0  # the distance from the centre at which turns and scales are measured
 _SPEED_MEMORY_S = 0.05
 _LEAST_WEIGHT = 1e-20  # of a region's pixel
 _STEP_PX = 2  # the flow is smoother than this: more points only cost time
@@ -227,7 +227,7 @@ class _Track:
             old + gain * (step / dt_s - old)
             for old, step in zip(self._velocity, head.tolist(), strict=True)
         ]
-        return math.hypot(u, v, _LEVER_PX * turn, _LEVER_PX * scale)
+        return math.hypot(u, v, LEVER_PX * turn, LEVER_PX * scale)
 
     def _outdated(
         self, time_s: float, displacement: ArrayF32, field: ArrayF32, disturbed: bool
