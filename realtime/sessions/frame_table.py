@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, NamedTuple, overload
+from typing import Any, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +31,8 @@ _TYPES = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FrameTable(Sequence[LedgerLine]):
-    """A line per frame, with its analysis, in order of the index. Its items are made when they are
-    asked for; whoever looks at all of them takes the columns, each (N,)."""
+class _Lines:
+    """Columns of lines of the ledger, each (N,)."""
 
     indices: ArrayI64
     time_s: ArrayF64
@@ -51,6 +50,24 @@ class FrameTable(Sequence[LedgerLine]):
     causes: ArrayI32
     """Places in `words`."""
     counts: ArrayI64
+
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of `_Lines` by name."""
+        return {field.name: getattr(self, field.name) for field in fields(_Lines)}
+
+    def take(self, rows: NDArray[Any]) -> Self:
+        """Return the lines at these places, or those for which `rows` (N,) bool is true."""
+        if rows.dtype == np.bool_ and rows.all():
+            return self  # of a day, each column has 40 MB
+        names = [field.name for field in fields(self) if field.name != "words"]
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameTable(_Lines, Sequence[LedgerLine]):
+    """A line per frame, with its analysis, in order of the index. Its items are made when they are
+    asked for; whoever looks at all of them takes the columns, each (N,)."""
+
     analyses: ArrayU8
     """Places in `FATES`; another number: there is no line of the analysis."""
     words: tuple[str, ...]
@@ -88,13 +105,6 @@ class FrameTable(Sequence[LedgerLine]):
     def stamp(self, place: int) -> Stamp:
         """Return the stamp of the frame at `place`, whose time is known."""
         return Stamp(int(self.indices[place]), float(self.time_s[place]))
-
-    def take(self, rows: NDArray[Any]) -> "FrameTable":
-        """Return the frames at these places, or those for which `rows` (N,) bool is true."""
-        if rows.dtype == np.bool_ and rows.all():
-            return self  # of a day, each column has 40 MB
-        names = [field.name for field in fields(self) if field.name != "words"]
-        return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -153,23 +163,6 @@ def _place_keys(part: Any, pts_ms: Any) -> Any:
     return part * (2 * FURTHEST_MS + 1) + pts_ms
 
 
-class _Lines(NamedTuple):
-    """Columns of lines, see `FrameTable`."""
-
-    indices: ArrayI64
-    time_s: ArrayF64
-    received_s: ArrayF64
-    clocks: ArrayI32
-    part: ArrayI64
-    pts_ms: ArrayI64
-    fates: ArrayU8
-    causes: ArrayI32
-    counts: ArrayI64
-
-    def take(self, rows: NDArray[Any]) -> "_Lines":
-        return _Lines(*(column[rows] for column in self))
-
-
 def read_ledger(path: Path) -> FrameTable:
     """Read the ledger in `path`; empty if there is no such file. Damaged lines are left out. Of two
     lines about the capture of a frame, or two about its analysis, the later one counts."""
@@ -183,7 +176,8 @@ def read_ledger(path: Path) -> FrameTable:
         of_capture = lines.fates < _OF_CAPTURE
         captures.append(lines.take(of_capture))
         analyses.append((lines.indices[~of_capture], lines.fates[~of_capture]))
-    capture = _Lines(*map(np.concatenate, zip(*captures, strict=True)))
+    parts = [lines.columns() for lines in captures]
+    capture = _Lines(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
     capture = capture.take(_last_of_each(capture.indices))
     analysis = np.full(len(capture.indices), _NOT_ANALYSED, np.uint8)
     for indices, fates in analyses:
@@ -192,7 +186,7 @@ def read_ledger(path: Path) -> FrameTable:
         known[known] = capture.indices[place[known]] == indices[known]
         last = _last_of_each(indices[known])
         analysis[place[known][last]] = fates[known][last]
-    return FrameTable(*capture, analyses=analysis, words=tuple(words))
+    return FrameTable(**capture.columns(), analyses=analysis, words=tuple(words))
 
 
 def _last_of_each(indices: ArrayI64) -> NDArray[np.intp]:
