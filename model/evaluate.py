@@ -56,7 +56,7 @@ from model.synthetic.scanned_face import SkinMotion
 from model.training.leakage import refuse_overlap
 from model.training.loop import fit
 from model.training.loso import leave_one_out
-from model.training.recipe import CLIP_ROUNDS, CLIP_STEPS, Recipe, clip_defaults
+from model.training.recipe import CLIP_ROUNDS, CLIP_STEPS, Recipe, fill_recipe
 from model.training.training_samples import SYNTHETIC, Opener, Sources
 
 
@@ -182,10 +182,10 @@ def _start(
     this name), and the network's description."""
     sources = _sources(specs, args)
     given = {name: getattr(args, name) for name in ("epochs", "steps")}
-    length = {name: value for name, value in given.items() if value is not None}
-    length |= clip_defaults(length)
+    given = {name: value for name, value in given.items() if value is not None}
+    fields = fill_recipe(given, synthetic=False)
     if name in CLASSIFIERS and name not in shipped_names():
-        recipe = Recipe(name, data=sources.summary(), **length)
+        recipe = Recipe(name, data=sources.summary(), **fields)
         return recipe, None, Checkpoint(name, (), (), recipe.flow, {})
     path = checkpoint_path(name)
     checkpoint = read_checkpoint(path)[0]
@@ -195,7 +195,7 @@ def _start(
         options=checkpoint.options,
         flow=checkpoint.flow,
         data=sources.summary(),
-        **length,
+        **fields,
     )
     return recipe, path, checkpoint
 

@@ -44,7 +44,7 @@ from model.training.recipe import (
     ClassWeights,
     Loss,
     Recipe,
-    clip_defaults,
+    fill_recipe,
 )
 from model.training.training_samples import Opener, Sources
 
@@ -63,11 +63,7 @@ def main() -> None:
     for option, given in (("--loso", args.loso), ("--validation", args.validation)):
         if given and not sources.data_sets:
             raise InputError(f"{option} holds out subjects of data sets: name one with --data")
-    given = _take_fields(args, Recipe)
-    if not sources.synthetic:
-        given |= clip_defaults(given)
-    elif args.steps is not None:
-        given.setdefault("epochs", min(Recipe.epochs, args.steps))
+    given = fill_recipe(_take_fields(args, Recipe), synthetic=sources.synthetic)
     recipe = Recipe(args.classifier, data=sources.summary(), **given)
     init = None if args.init is None else checkpoint_path(args.init)
     if init is not None:  # training checks this too, but only after all samples are made

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from model.inference.samples import SampleSet
 from model.lazy_loading import load_entry
 from model.train import main
 from model.training.loop import _Epochs, fit
-from model.training.recipe import CLIP_BATCH, CLIP_ROUNDS, CLIP_STEPS, Recipe, clip_defaults
+from model.training.recipe import CLIP_BATCH, CLIP_ROUNDS, CLIP_STEPS, Recipe, fill_recipe
 
 RECIPE = Recipe("mmcof-cnn", options={"width": 4}, epochs=3, batch=16)
 """The cheapest network; what is tested here knows nothing of networks."""
@@ -127,14 +128,22 @@ def test_steps_are_as_many_as_asked_for_whatever_the_samples(tmp_path: Path) -> 
 
 
 def test_data_sets_alone_train_for_a_fixed_number_of_steps() -> None:
+    clips = partial(fill_recipe, synthetic=False)
     usual = {"batch": CLIP_BATCH, "class_weights": "balanced"}
-    assert clip_defaults({}) == {**usual, "epochs": CLIP_ROUNDS, "steps": CLIP_STEPS}
+    assert clips({}) == {**usual, "epochs": CLIP_ROUNDS, "steps": CLIP_STEPS}
     assert CLIP_STEPS >= 1500
-    assert clip_defaults({"epochs": 4}) == usual
-    assert clip_defaults({"steps": 6, "batch": 8}) == {"class_weights": "balanced", "epochs": 6}
-    assert clip_defaults({"steps": 60, "epochs": 4, "class_weights": "none"}) == {
-        "batch": CLIP_BATCH
-    }
+    assert clips({"epochs": 4}) == {**usual, "epochs": 4}
+    assert clips({"steps": 6, "batch": 8}) == {**usual, "batch": 8, "steps": 6, "epochs": 6}
+    given = {"batch": 2, "steps": 60, "epochs": 4, "class_weights": "none"}
+    assert clips(given) == given
+
+
+def test_steps_on_synthetic_pairs_make_epochs_that_fit() -> None:
+    pairs = partial(fill_recipe, synthetic=True)
+    assert pairs({}) == {}
+    assert pairs({"steps": 6}) == {"steps": 6, "epochs": 6}
+    assert pairs({"steps": 6000}) == {"steps": 6000, "epochs": Recipe.epochs}
+    assert pairs({"steps": 6000, "epochs": 3}) == {"steps": 6000, "epochs": 3}
 
 
 def test_weights_to_start_from_are_used_where_they_fit(tmp_path: Path) -> None:

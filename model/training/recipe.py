@@ -94,13 +94,19 @@ class Recipe:
             )
 
 
-def clip_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a recipe for data sets alone, without synthetic pairs, that are not among those
-    `given`: a fixed number of steps, small batches, balanced classes. With `epochs`, but without
-    `steps`, it trains for that many passes over the samples."""
-    fields: dict[str, Any] = {"batch": CLIP_BATCH, "class_weights": "balanced"}
+def fill_recipe(given: Mapping[str, Any], *, synthetic: bool) -> dict[str, Any]:
+    """The fields `given` of a recipe, and those that depend on them or on the samples.
+
+    `synthetic`: whether synthetic pairs are among the samples. Without them training takes a fixed
+    number of steps, small batches and balanced classes; with `epochs`, but without `steps`, it
+    takes that many passes. `steps` alone are divided into the usual number of epochs, or into one
+    each if they are fewer.
+    """
+    fields: dict[str, Any] = {}
+    if not synthetic:
+        fields |= {"batch": CLIP_BATCH, "class_weights": "balanced"}
     if "steps" in given:
-        fields["epochs"] = min(CLIP_ROUNDS, given["steps"])
-    elif "epochs" not in given:
+        fields["epochs"] = min(Recipe.epochs if synthetic else CLIP_ROUNDS, given["steps"])
+    elif not synthetic and "epochs" not in given:
         fields |= {"epochs": CLIP_ROUNDS, "steps": CLIP_STEPS}
-    return {name: value for name, value in fields.items() if name not in given}
+    return fields | dict(given)
