@@ -9,7 +9,6 @@ without an offset the clip has its first phase alone. `label` is an emotion or a
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from model.datasets.annotation_repairs import Cell
@@ -28,22 +27,18 @@ def name_table(source: Path) -> str:
     return find_table(source, "clips").stem
 
 
-@dataclass(frozen=True, slots=True)
-class ClipTable:
-    """Opens such a table as a data set that is called after it."""
-
-    def open(self, source: Path) -> Dataset:
-        """The clips in the table `source`, or in the only .csv of that folder. Raises `InputError`
-        if it is no such table."""
-        table = find_table(source, "clips")
-        layout = Layout(
-            name=table.stem,
-            title=table.name,
-            fps=USUAL_FPS,
-            emotions=list_words() | {""},
-            read=lambda release: LayoutContent(_rows(release, table), (table,)),
-        )
-        return layout.open(table.parent)
+def open_clip_table(source: Path) -> Dataset:
+    """The clips in the table `source`, or in the only .csv of that folder, as a data set that is
+    called after the table. Raises `InputError` if it is no such table."""
+    table = find_table(source, "clips")
+    layout = Layout(
+        name=table.stem,
+        title=table.name,
+        fps=USUAL_FPS,
+        emotions=list_words() | {""},
+        read=lambda release: LayoutContent(_rows(release, table), (table,)),
+    )
+    return layout.open(table.parent)
 
 
 def _rows(release: Release, table: Path) -> Iterator[ExpressionRow | Problem]:
@@ -76,6 +71,3 @@ def _number(text: str) -> Cell:
         return float(text) if text else None
     except ValueError:
         return text
-
-
-LAYOUT = ClipTable()
