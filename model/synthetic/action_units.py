@@ -107,14 +107,14 @@ def displacement_field(
     width, height = (size, size) if isinstance(size, int) else size
     points = landmarks_px.astype(np.float64)
     axes = _axes(points)
-    px_per_mm = float(np.linalg.norm(points[362] - points[133])) / INNER_EYE_MM
+    scale = px_per_mm(points)
     skin, lids, midline = _PullingPoints(), _PullingPoints(), _PullingPoints()
     for number, (right, left) in strengths.items():
         for move in _unit(number).moves:
             sides = load_catalogue().landmarks[move.group]
             both = lids if move.group in _LIDS else skin
-            way = np.array([move.lateral_mm, -move.up_mm]) * px_per_mm
-            sigma = move.extent_mm * px_per_mm * extent
+            way = np.array([move.lateral_mm, -move.up_mm]) * scale
+            sigma = move.extent_mm * scale * extent
             if "middle" in sides:
                 group = points[list(sides["middle"])]
                 both.add(group, (right + left) / 2 * (way @ axes), sigma)
@@ -130,17 +130,22 @@ def displacement_field(
     if midline:
         centre = points[[168, 4]].mean(axis=0)
         lateral = (x - centre[0]) * axes[0, 0] + (y[:, None] - centre[1]) * axes[0, 1]
-        field += midline.field(x, y) * np.tanh(lateral / (_MIDLINE_MM * px_per_mm))
-    field *= _free(points, _HOLDS_SKIN, px_per_mm, x, y)
-    field += lids.field(x, y) * free_of_eyeballs(points, x, y)
+        field += midline.field(x, y) * np.tanh(lateral / (_MIDLINE_MM * scale))
+    field *= _eyeball_mask(points, _HOLDS_SKIN, x, y)
+    field += lids.field(x, y) * eyeball_mask(points, x, y)
     return field.astype(np.float32)
 
 
-def free_of_eyeballs(points: ArrayF64, x: ArrayF64, y: ArrayF64) -> ArrayF64:
+def px_per_mm(points: ArrayF32 | ArrayF64) -> float:
+    """Px of the picture per mm of a face with landmarks `points`, (468, 2) px of that picture."""
+    right, left = INNER_EYE_CORNERS
+    return float(np.linalg.norm(points[left] - points[right])) / INNER_EYE_MM
+
+
+def eyeball_mask(points: ArrayF64, x: ArrayF64, y: ArrayF64) -> ArrayF64:
     """How much of the lids' motion a pixel at the columns `x` and rows `y` makes, 0 to 1, (H, W):
     little on the eyeballs. `points` are (468, 2) in px of the picture."""
-    px_per_mm = float(np.linalg.norm(points[362] - points[133])) / INNER_EYE_MM
-    return _free(points, _HOLDS_LIDS, px_per_mm, x, y)
+    return _eyeball_mask(points, _HOLDS_LIDS, x, y)
 
 
 def peak_px(field: ArrayF32) -> float:
@@ -205,16 +210,17 @@ def _axes(points: ArrayF64) -> ArrayF64:
     return np.array([across, [-across[1], across[0]]])
 
 
-def _free(
-    points: ArrayF64, hold: tuple[float, float, float], px_per_mm: float, x: ArrayF64, y: ArrayF64
+def _eyeball_mask(
+    points: ArrayF64, hold: tuple[float, float, float], x: ArrayF64, y: ArrayF64
 ) -> ArrayF64:
     share, widths, height_mm = hold
-    free: ArrayF64 = np.ones((len(y), len(x)))
+    height = height_mm * px_per_mm(points)
+    mask: ArrayF64 = np.ones((len(y), len(x)))
     for place in EYES:
         eye = points[list(place)]
         centre = eye.mean(axis=0)
         width = widths * float(np.linalg.norm(eye[0] - eye[1]))
         across = np.exp(-(((x - centre[0]) / width) ** 2) / 2)
-        along = np.exp(-(((y - centre[1]) / (height_mm * px_per_mm)) ** 2) / 2)
-        free *= 1 - share * along[:, None] * across
-    return free
+        along = np.exp(-(((y - centre[1]) / height) ** 2) / 2)
+        mask *= 1 - share * along[:, None] * across
+    return mask

@@ -13,13 +13,13 @@ from model.errors import InputError
 from model.face.aligner import find_faces
 from model.records import ArrayF32, ImageU8
 from model.synthetic.action_units import EYES
-from model.synthetic.portrait import Portrait, place
+from model.synthetic.portrait import CHEEKS, Portrait, face_width_px, place
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 _LEAST_PX = 80.0  # between the cheeks: a smaller face would be blurred in the frame
 _MESH_PX = (180.0, 230.0, 290.0)  # between the cheeks, where the mesh is run; its mean jitters less
-_CHEEKS, _NOSE = (234, 454), 4
+_NOSE = 4
 _MOST_TURNED = 2.5  # ratio of the halves of the face
 _LEAST_OPEN = 0.14  # height of the eyes as a share of their width
 
@@ -70,7 +70,7 @@ def photograph_portrait(path: Path, size: tuple[int, int], across: float = 0.5) 
     except OSError as error:
         raise InputError(f"{path} cannot be read as a picture: {error}") from None
     points = _largest_face(picture, path)
-    width_px = _width_px(points)
+    width_px = face_width_px(points)
     if width_px < _LEAST_PX:
         raise InputError(
             f"{path}: the face is {width_px:.0f} px wide: at least {_LEAST_PX:.0f} are needed"
@@ -98,7 +98,7 @@ def _largest_face(picture: ImageU8, path: Path) -> ArrayF32:
     faces = find_faces(picture)
     if not faces:
         raise InputError(f"{path}: no face is found")
-    return max(faces, key=_width_px)
+    return faces[0]
 
 
 def _measure(picture: ImageU8, width_px: float, path: Path) -> ArrayF32:
@@ -116,14 +116,10 @@ def _measure(picture: ImageU8, width_px: float, path: Path) -> ArrayF32:
 
 
 def _check(points: ArrayF32, path: Path) -> None:
-    right, left = (abs(float(points[k, 0] - points[_NOSE, 0])) for k in _CHEEKS)
+    right, left = (abs(float(points[k, 0] - points[_NOSE, 0])) for k in CHEEKS)
     if max(right, left) > _MOST_TURNED * min(right, left):
         raise InputError(f"{path}: the face is turned to the side: take one seen from the front")
     for outer, inner, upper, lower in EYES:
         height = float(np.linalg.norm(points[upper] - points[lower]))
         if height < _LEAST_OPEN * float(np.linalg.norm(points[outer] - points[inner])):
             raise InputError(f"{path}: an eye is closed, so it cannot blink: take another one")
-
-
-def _width_px(points: ArrayF32) -> float:
-    return float(np.linalg.norm(points[_CHEEKS[1]] - points[_CHEEKS[0]]))

@@ -33,12 +33,14 @@ CANVAS_SIZE = (176, 208)
 CROP_AT = (24, 20)
 """Canvas px of the 128 px crop's first pixel."""
 
+CHEEKS = (234, 454)
+"""FaceMesh points of the outermost cheeks, the person's right one first."""
+
 _FACE_WIDTH = 0.43  # as a share of the frame's shorter side
 _FACE_Y = 0.52  # height of the face's centre, as a share of the frame's height
 _MARGIN_PX = 24  # image px around a 640x480 frame; scales with the frame
 _SHARPEN, _SHARPEN_SIGMA = 0.6, 1.2  # restores the sharpness that enlarging takes away
-_CHEEKS = (234, 454)
-_OVAL = (10, 152, 234, 454)
+_OVAL = (10, 152, *CHEEKS)
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Portrait:
     @cached_property
     def image_px_per_mm(self) -> float:
         """Image px per mm of the face."""
-        return 1 / math.hypot(self.canvas_from_image[0, 0], self.canvas_from_image[1, 0])
+        return _image_px_per_mm(self.canvas_from_image)
 
     @cached_property
     def lid_travel_mm(self) -> float:
@@ -150,8 +152,7 @@ def place(
     are its FaceMesh points, (468, 2) px. `across`: where the face's middle is, as a share of the
     width."""
     width, height = size
-    cheeks_px = float(np.linalg.norm(points[_CHEEKS[1]] - points[_CHEEKS[0]]))
-    scale = _FACE_WIDTH * min(size) / cheeks_px
+    scale = _FACE_WIDTH * min(size) / face_width_px(points)
     margin = math.ceil(_MARGIN_PX * min(width / 640, height / 480))
     middle = points[list(_OVAL)].mean(axis=0)
     k = SUPERSAMPLING
@@ -166,7 +167,7 @@ def place(
     landmarks = (points @ linear.T + shift).astype(np.float32)
     landmarks_px = ((landmarks + 0.5) / k - margin - 0.5).astype(np.float32)
     canvas_from_image = canvas_transform(landmarks_px)
-    texture_px_per_mm = k / math.hypot(canvas_from_image[0, 0], canvas_from_image[1, 0])
+    texture_px_per_mm = k * _image_px_per_mm(canvas_from_image)
     return Portrait(
         texture=texture,
         margin_px=margin,
@@ -176,6 +177,16 @@ def place(
         lids=draw_eyelids(texture, landmarks, texture_px_per_mm),
         mouth=draw_mouth(texture, landmarks, texture_px_per_mm),
     )
+
+
+def face_width_px(points: ArrayF32) -> float:
+    """The distance between the cheeks of a face with landmarks (468, 2), in their px."""
+    right, left = CHEEKS
+    return float(np.linalg.norm(points[left] - points[right]))
+
+
+def _image_px_per_mm(canvas_from_image: ArrayF64) -> float:
+    return 1 / math.hypot(canvas_from_image[0, 0], canvas_from_image[1, 0])
 
 
 def _enlarge(

@@ -18,10 +18,10 @@ import numpy as np
 from model.errors import InputError
 from model.records import ArrayF32, ArrayF64
 from model.synthetic.action_units import (
-    INNER_EYE_MM,
     Strengths,
     displacement_field,
-    free_of_eyeballs,
+    eyeball_mask,
+    px_per_mm,
 )
 
 SkinMotion = Literal["catalogue", "scan"]
@@ -99,7 +99,7 @@ def scanned_field(
 def point_motion(landmarks_px: ArrayF32, strengths: Strengths) -> ArrayF64:
     """How far this face's points (468, 2) px move as the scan's do, in px. Every unit has to be one
     of `UNITS`."""
-    return _motion_mm(_actions(strengths)) @ _onto(landmarks_px.astype(np.float64))
+    return _motion_mm(_actions(strengths)) @ _px_from_mm(landmarks_px.astype(np.float64))
 
 
 def _actions(strengths: Strengths) -> dict[str, float]:
@@ -125,12 +125,12 @@ def _motion_mm(actions: Mapping[str, float]) -> ArrayF64:
     return moved
 
 
-def _onto(points: ArrayF64) -> ArrayF64:
-    """(3, 2): px of this face's picture ← mm of the scan, from the affine map between both, which
-    holds this face's size, its turn and how wide it is."""
+def _px_from_mm(points: ArrayF64) -> ArrayF64:
+    """(3, 2): px of this face's picture ← mm of the scan, the linear part of the affine map between
+    both, which holds this face's size, its turn and how wide it is."""
     rest = np.column_stack([scanned_face().rest_mm, np.ones(len(points))])
-    onto: ArrayF64 = np.linalg.lstsq(rest, points, rcond=None)[0][:3]
-    return onto
+    linear: ArrayF64 = np.linalg.lstsq(rest, points, rcond=None)[0][:3]
+    return linear
 
 
 def action_field(
@@ -157,27 +157,27 @@ def _spread(landmarks_px: ArrayF32, moved: ArrayF64, size: int | tuple[int, int]
 
     width, height = (size, size) if isinstance(size, int) else size
     points = landmarks_px[: len(moved)].astype(np.float64)
-    px_per_mm = float(np.linalg.norm(points[362] - points[133])) / INNER_EYE_MM
+    scale = px_per_mm(points)
     oval = points[list(_OVAL)]
     middle = oval.mean(axis=0)
     still = np.concatenate([middle + (oval - middle) * ring for ring in _RINGS])
     spline = RBFInterpolator(
-        np.concatenate([points, still]) / px_per_mm,
-        np.concatenate([moved @ _onto(points), np.zeros_like(still)]),
+        np.concatenate([points, still]) / scale,
+        np.concatenate([moved @ _px_from_mm(points), np.zeros_like(still)]),
         smoothing=_SMOOTHING_MM,
     )
     columns, rows = -(-width // _STEP_PX), -(-height // _STEP_PX)
     offset = (_STEP_PX - 1) / 2  # refining a grid keeps pixel centres in place, not corners
     x, y = np.meshgrid(np.arange(columns) * _STEP_PX + offset, np.arange(rows) * _STEP_PX + offset)
-    coarse = spline(np.stack([x, y], axis=-1).reshape(-1, 2) / px_per_mm).reshape(rows, columns, 2)
+    coarse = spline(np.stack([x, y], axis=-1).reshape(-1, 2) / scale).reshape(rows, columns, 2)
     # Beyond the resting rings a spline would swing. At the picture's edges the skin rests, too.
     ring = (middle + (oval - middle) * _RINGS[0] - offset) / _STEP_PX
     mask = np.zeros((rows, columns))
     cv2.fillPoly(mask, [np.rint(ring).astype(np.int32)], (1.0,))
     cv2.rectangle(mask, (0, 0), (columns - 1, rows - 1), (0.0,), _EDGE_CELLS)
-    coarse *= cv2.GaussianBlur(mask, (0, 0), _FADE_MM * px_per_mm / _STEP_PX)[..., None]
+    coarse *= cv2.GaussianBlur(mask, (0, 0), _FADE_MM * scale / _STEP_PX)[..., None]
     fine = cv2.resize(
         coarse, (columns * _STEP_PX, rows * _STEP_PX), interpolation=cv2.INTER_LINEAR
     )[:height, :width]
-    free = free_of_eyeballs(points, np.arange(width, dtype=float), np.arange(height, dtype=float))
-    return np.ascontiguousarray(fine.transpose(2, 0, 1) * free, np.float32)
+    mask = eyeball_mask(points, np.arange(width, dtype=float), np.arange(height, dtype=float))
+    return np.ascontiguousarray(fine.transpose(2, 0, 1) * mask, np.float32)

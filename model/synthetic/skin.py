@@ -13,20 +13,13 @@ import numpy as np
 
 from model.face.aligned_crop import CROP_PX
 from model.records import ArrayF32, ArrayF64
-from model.synthetic.action_units import (
-    INNER_EYE_MM,
-    Strengths,
-    displacement_field,
-    peak_px,
-)
+from model.synthetic.action_units import Strengths, displacement_field, peak_px, px_per_mm
 from model.synthetic.sample_variation import Nuisance
 from model.synthetic.scanned_face import UNITS, point_motion, scanned_face
 from model.synthetic.still_faces import smooth_noise
 
 _STEP_PX = 2  # of the grid on which a scanned field is spread
-_REACH_MM = (
-    2.8  # skin between the scanned points follows them, weighted by a Gaussian of this sigma
-)
+_REACH_MM = 2.8  # sigma of the Gaussian by which skin follows the scanned points around it
 _FREE = 0.05  # weight of skin that nothing moves: the field fades beyond the face
 
 
@@ -76,9 +69,8 @@ def _drawn(points: ArrayF32, extent: float) -> Field:
 def _scanned(points: ArrayF32, extent: float) -> Field:
     """The field by the scan. Units that no scan has, and the lids in a blink, move by the
     catalogue."""
-    px_per_mm = float(np.linalg.norm(points[362] - points[133])) / INNER_EYE_MM
     centres = np.arange(0, CROP_PX, _STEP_PX) + (_STEP_PX - 1) / 2
-    sigma = _REACH_MM * px_per_mm * extent
+    sigma = _REACH_MM * px_per_mm(points) * extent
     across, along = (
         np.exp(-(((centres[:, None] - points[:, axis]) / sigma) ** 2) / 2) for axis in (0, 1)
     )
