@@ -7,6 +7,10 @@
 The model is the ICT Face Model Light as arrays: `neutral` (V, 3), `expressions` (E, V, 3),
 `expression_names` (E,), `landmarks_68` (68,) vertices of the Multi-PIE points; x to the person's
 left, y up, z towards the camera.
+
+`tests/scanned_points.py` measures the same model for `model.synthetic.scanned_face`. Neither can be
+computed from the other: a region here is a mean over all vertices around it, weighted like the
+spotter's regions, and a FaceMesh point there is a mean over the few nearest.
 """
 
 import csv
@@ -19,29 +23,9 @@ from model.cli import exit_code
 from model.errors import InputError
 from model.face.aligned_crop import EYE_HALF_PX, EYE_MIDPOINT_PX
 from model.records import ArrayF64
+from model.synthetic.scanned_face import UNITS
 from realtime.spotting.expression_patterns import COLUMNS
 from realtime.spotting.motion import REGION_SIGMA_PX, REGIONS
-
-_ACTIONS = {
-    "AU1": "browInnerUp",
-    "AU2": "browOuterUp",
-    "AU4": "browDown",
-    "AU5": "eyeWide",
-    "AU6": "cheekSquint",
-    "AU7": "eyeSquint",
-    "AU9": "noseSneer",
-    "AU10": "mouthUpperUp",
-    "AU12": "mouthSmile",
-    "AU14": "mouthDimple",
-    "AU15": "mouthFrown",
-    "AU17": "mouthShrugLower",
-    "AU18": "mouthPucker",
-    "AU20": "mouthStretch",
-    "AU24": "mouthPress",
-    "AU25": "mouthLowerDown",
-    "AU26": "jawOpen",
-}
-"""FACS units and the model's nearest actions, by its makers' table. AU23 has none."""
 
 _POINTS: dict[str, dict[int, float]] = {
     "brow_outer_right": {17: 0.5, 18: 0.5},
@@ -63,7 +47,8 @@ _POINTS: dict[str, dict[int, float]] = {
     "chin": {8: 0.7, 57: 0.3},
 }
 """Each region's centre as shares of Multi-PIE points."""
-_INNER_EYE_CORNERS = [39, 42]
+INNER_EYE_CORNERS = [39, 42]
+"""Multi-PIE points: the person's right, then left."""
 _HIDDEN = 3.0  # model units (about cm) behind a region's centre: the back of the head
 
 
@@ -76,18 +61,18 @@ def main(arguments: list[str]) -> None:
     neutral = arrays["neutral"].astype(np.float64)
     names = [str(name) for name in arrays["expression_names"]]
     points = neutral[arrays["landmarks_68"]]
-    px = 2 * EYE_HALF_PX / float(np.linalg.norm(np.diff(points[_INNER_EYE_CORNERS, :2], axis=0)))
+    px = 2 * EYE_HALF_PX / float(np.linalg.norm(np.diff(points[INNER_EYE_CORNERS, :2], axis=0)))
     weights = _region_weights(neutral, points, REGION_SIGMA_PX / px)
     with Path(arguments[1]).open("x", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(COLUMNS)
-        for unit, action in _ACTIONS.items():
+        for unit, action in UNITS.items():
             for side, ending in (("right", "_R"), ("left", "_L"), ("both", "")):
                 if action + ending in names:
                     moved = arrays["expressions"][names.index(action + ending)].astype(np.float64)
                     motion = px * (weights @ moved)[:, :2] * (1, -1)
                     table.writerow([unit, side, *(f"{value:.2f}" for value in motion.ravel())])
-    middle = points[_INNER_EYE_CORNERS].mean(axis=0)
+    middle = points[INNER_EYE_CORNERS].mean(axis=0)
     places = px * (weights @ neutral - middle) * (1, -1, 1) + (*EYE_MIDPOINT_PX, 0.0)
     with Path(arguments[2]).open("x", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")

@@ -12,13 +12,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from scanned_face import INNER_EYE_CORNERS as MULTI_PIE_EYES
 from scipy.interpolate import RBFInterpolator
 from scipy.spatial import KDTree
 
 from model.cli import exit_code
 from model.errors import InputError
+from model.face.aligned_crop import INNER_EYE_CORNERS
 from model.records import ArrayF32, ArrayF64
-from model.synthetic.action_units import INNER_EYE_MM
+from model.synthetic.action_units import INNER_EYE_MM, px_per_mm
 from model.synthetic.portrait import read_landmarks
 
 MULTI_PIE = (
@@ -32,7 +34,6 @@ MULTI_PIE = (
 _UPPER_LIP = (191, 80, 81, 82, 13, 312, 311, 310, 415)
 _LOWER_LIP = (95, 88, 178, 87, 14, 317, 402, 318, 324)
 _LIPS_MEET = 0.35  # of the jaw's motion: more is lower lip
-_INNER_EYE_CORNERS = [39, 42]
 _NEAREST, _BLUR_MM = 8, 1.5  # vertices that a point is the mean of, and their Gaussian weight
 _HIDDEN_MM = 6.0  # a vertex this far behind its neighbours' foremost lies inside the mouth or lids
 _NEIGHBOURS_MM = 3.0
@@ -46,14 +47,14 @@ def main(arguments: list[str]) -> None:
         arrays = {name: model[name] for name in model.files}
     neutral = arrays["neutral"].astype(np.float64)
     multi_pie = neutral[arrays["landmarks_68"]]
-    mm = INNER_EYE_MM / float(np.linalg.norm(np.diff(multi_pie[_INNER_EYE_CORNERS], axis=0)))
+    mm = INNER_EYE_MM / float(np.linalg.norm(np.diff(multi_pie[MULTI_PIE_EYES], axis=0)))
     names = [str(name) for name in arrays["expression_names"]]
     moves = mm * arrays["expressions"].astype(np.float64)
     jaw = np.linalg.norm(moves[names.index("jawOpen")], axis=1)
     shares = _shares(mm * neutral, mm * multi_pie, jaw / jaw.max())
     down = np.array([1, -1, 1])
     rest = mm * (shares @ neutral) * down
-    rest -= rest[[133, 362]].mean(axis=0)
+    rest -= rest[list(INNER_EYE_CORNERS)].mean(axis=0)
     with Path(arguments[1]).open("xb") as file:
         np.savez_compressed(
             file,
@@ -67,7 +68,7 @@ def _shares(neutral: ArrayF64, multi_pie: ArrayF64, jaw: ArrayF64) -> ArrayF64:
     """(468, V): each FaceMesh point as shares of vertices. `neutral` is (V, 3) mm."""
     portrait: ArrayF32 = read_landmarks("portrait_landmarks.csv")
     known = portrait[list(MULTI_PIE)].astype(np.float64)
-    size = float(np.linalg.norm(portrait[362] - portrait[133])) / INNER_EYE_MM
+    size = px_per_mm(portrait)
     spline = RBFInterpolator(known / size, multi_pie[:, :2], smoothing=1.0)
     places = spline(portrait.astype(np.float64) / size)
     tree = KDTree(neutral[:, :2])
