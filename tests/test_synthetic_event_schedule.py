@@ -111,6 +111,8 @@ def test_speech_may_be_allowed_over_expressions() -> None:
         ({"micro_per_min": 60}, "lower a rate"),
         ({"amplitude_px": (2.0, 1.0)}, "low end first"),
         ({"amplitude_px": (0.0, 1.0)}, "above 0"),
+        ({"movement": "chewing"}, "movements_per_min 0 go together"),
+        ({"movements_per_min": 6.0}, "movement '' and movements_per_min 6 go together"),
     ],
 )
 def test_impossible_schedules_are_refused(change: dict[str, object], said: str) -> None:

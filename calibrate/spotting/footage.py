@@ -256,7 +256,7 @@ _FACES = Schedule(
     micro_per_min=20, macro_per_min=0, speech_per_min=0, blinks_per_min=20, partial_blinks=0.2
 )
 _FACES_CRF = 23
-_MOVES = Schedule(speech_per_min=0, macro_per_min=0, movements_per_min=6)
+_MOVES = {"speech_per_min": 0, "macro_per_min": 0, "movements_per_min": 6}
 FRAME_SIZE = (640, 480)
 _RIM = 0.13  # the face's middle there puts one cheek out of the frame
 _LOW_LIGHT = FaceNuisance(noise=6, darkness=0.5, exposure_s=1 / 20)
@@ -294,7 +294,7 @@ def conditions() -> tuple[FootageCondition, ...]:
         vary_course("blinks", "30 a minute", blinks_per_min=30),
         vary_course("blinks", "over the MEs", blinks_per_min=30, blink_over_micro=1),
         vary_course("blinks", "half of them partial", partial_blinks=0.5),
-        *(vary("movements", name, schedule=replace(_MOVES, movement=name)) for name in MOVEMENTS),
+        *(vary_course("movements", name, movement=name, **_MOVES) for name in MOVEMENTS),
         vary_face("in front", "glasses that reflect", glasses=0.4),
         vary_face("in front", "moving hair", hair_mm=3),
         vary("camera", "low light, 15 fps", fps=15, nuisance=_LOW_LIGHT),

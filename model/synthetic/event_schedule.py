@@ -50,7 +50,7 @@ class TrueExpression:
 class Schedule:
     """How often things happen, and how strongly. Rates are means per minute. Pairs are ranges,
     sampled uniformly unless noted. Raises `InputError` for bad rates or `amplitude_px`, which users
-    set."""
+    set, and for one of `movement` and `movements_per_min` without the other."""
 
     micro_per_min: float = 12.0
     macro_per_min: float = 2.0
@@ -93,6 +93,11 @@ class Schedule:
         if self.movement and self.movement not in MOVEMENTS:
             raise InputError(
                 f"unknown movement {self.movement!r}: choose one of {', '.join(MOVEMENTS)}"
+            )
+        if bool(self.movement) != bool(self.movements_per_min):
+            raise InputError(
+                f"movement {self.movement!r} and movements_per_min {self.movements_per_min:g} go "
+                "together: give both or neither"
             )
         if sum(rate * seconds for rate, seconds in _kinds(self)) > 55:
             raise InputError(

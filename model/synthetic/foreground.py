@@ -1,6 +1,7 @@
 """Things in front of a face: a hand that passes, glasses that reflect a window, moving hair.
 
-Each is a picture in mm of the canvas, drawn once, and moved as a whole with subpixel accuracy.
+Each is a picture in mm of the canvas, drawn once, and moved as a whole with subpixel accuracy. Only
+the window in a pair of glasses is drawn in each frame, because it moves within the lenses.
 """
 
 import math
