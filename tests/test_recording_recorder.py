@@ -506,4 +506,4 @@ def test_a_long_recording_holds_no_more_than_a_short_one(tmp_path: Path) -> None
     session = open_session(tmp_path / "s")
     assert len(session.frames) == 10_500
     assert len(session.events) == len(day.results.events()) == 17
-    assert session.frames.analysed.all() or session.frames.late.all()
+    assert session.frames.analysed.all()  # in time or late

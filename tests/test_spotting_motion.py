@@ -220,6 +220,7 @@ def test_the_reference_is_renewed_at_rest_and_the_series_goes_on(skin):
     before = motion.push(face(1, held, fps=10))
     renewed = [motion.push(face(i, held, fps=10)) for i in range(2, 120)]
     assert any("reference" in s.flags for s in renewed)
+    # The head's fit is still settling at `before`: the next picture alone differs by 0.03 px.
     np.testing.assert_allclose(renewed[-1].displacement, before.displacement, atol=0.04)
 
 
