@@ -232,9 +232,9 @@ def _choose_variants(names: str | None) -> list[Variant]:
     known = {variant.name: variant for variant in VARIANTS}
     if names is None:
         return list(VARIANTS)
-    strange = [name for name in names.split(";") if name not in known]
-    if strange:
-        raise InputError(f"unknown system {strange[0]!r}: choose from {'; '.join(known)}")
+    unknown = [name for name in names.split(";") if name not in known]
+    if unknown:
+        raise InputError(f"unknown system {unknown[0]!r}: choose from {'; '.join(known)}")
     return [known[name] for name in names.split(";")]
 
 

@@ -104,10 +104,10 @@ def load_solvers(names: list[str], device: str = "cpu") -> dict[str, PairSolver]
     for name in TENSOR_FLOWS:
         known[f"{name}, tensors"] = own(DeviceFlow(load_flow(name), device, falls_back=False))
     known |= _peers()
-    strange = [name for name in names if name not in known]
-    if strange:
+    unknown = [name for name in names if name not in known]
+    if unknown:
         choices = ", ".join(f'"{name}"' for name in known)
-        raise InputError(f"--flows {strange[0]}: choose from {choices}")
+        raise InputError(f"--flows {unknown[0]}: choose from {choices}")
     return {name: known[name] for name in names or known}
 
 

@@ -2,8 +2,8 @@
 
 There are two worlds: one for training, and a harder one for measuring only, whose faces and
 cameras training does not have. Each has views of the same faces: the aligned crop through the live
-flow, maps as the field exchanges them, a mix of both, and exchanged maps whose crop is foreign:
-tighter or wider than any of training's.
+flow, maps as the field exchanges them, a mix of both, and (`foreign`) exchanged maps that are cut
+tighter or wider than any in training.
 """
 
 from collections.abc import Mapping

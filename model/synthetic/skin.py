@@ -20,7 +20,7 @@ from model.synthetic.still_faces import smooth_noise
 
 _STEP_PX = 2  # of the grid on which a scanned field is spread
 _REACH_MM = 2.8  # sigma of the Gaussian by which skin follows the scanned points around it
-_FREE = 0.05  # weight of skin that nothing moves: the field fades beyond the face
+_STILL_WEIGHT = 0.05  # weight of skin that nothing moves: the field fades beyond the face
 
 
 class Field(Protocol):
@@ -74,7 +74,7 @@ def _scanned(points: ArrayF32, extent: float) -> Field:
     across, along = (
         np.exp(-(((centres[:, None] - points[:, axis]) / sigma) ** 2) / 2) for axis in (0, 1)
     )
-    total = along @ across.T + _FREE
+    total = along @ across.T + _STILL_WEIGHT
 
     def field(strengths: Strengths) -> ArrayF32:
         known = {

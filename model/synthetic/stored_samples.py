@@ -91,9 +91,9 @@ def open_pairs(
     """The first `count` samples of data set `seed`, with the named `flow`.
 
     `view`: the aligned crop, maps as researchers exchange them (flows only), or a mix of both with
-    a share `MIXED_MAPS` of maps, or maps of foreign crops. `world`: the ranges for training, or
-    harder ones. A share `none_share` of the samples has no expression. `motion`: how the skin of
-    all faces moves; None for some of each.
+    a share `MIXED_MAPS` of maps, or maps that are cut as none in training. `world`: the ranges for
+    training, or harder ones. A share `none_share` of the samples has no expression. `motion`: how
+    the skin of all faces moves; None for some of each.
 
     Samples that are not in `cache` are drawn by `workers` processes and kept in files of `chunk`
     samples. An interruption costs the samples of one file at most, and those under way.
