@@ -26,6 +26,7 @@ from realtime.config import LiveConfig
 from realtime.results.event_tables import MOTION_COLUMNS, motion_schema, write_events
 from realtime.sessions.exported_copies import known_copies
 from realtime.sessions.folder import SessionFolder
+from realtime.sessions.markers import Marker, format_marker
 from realtime.sessions.redact import redact_span
 from realtime.sources import SOURCES, open_source
 from realtime.sources.remote_file import is_remote
@@ -259,6 +260,22 @@ def test_what_is_deleted_during_an_analysis_does_not_come_back(
     options = (session, "--classifier", untrained, "--out", tmp_path / "out")
     assert run(monkeypatch, *options) == 1
     assert "changed meanwhile: analyse it again" in capsys.readouterr().err
+    assert results(tmp_path / "out") == {}
+
+
+def test_nothing_is_written_of_a_session_before_its_deletion_is_finished(
+    recorded: Path,
+    tmp_path: Path,
+    untrained: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    session = copied(recorded, tmp_path / "P07")
+    with (session / "markers.jsonl").open("a", encoding="utf-8") as file:
+        file.write(format_marker(Marker("redact", "", "", 0.0, 0.0, "", 1e9)) + "\n")
+    options = (session, "--classifier", untrained, "--out", tmp_path / "out", "--video")
+    assert run(monkeypatch, *options) == 1
+    assert "first finish it" in capsys.readouterr().err
     assert results(tmp_path / "out") == {}
 
 
