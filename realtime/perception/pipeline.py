@@ -174,6 +174,11 @@ class Pipeline:
         """The name so far of a large movement in progress; None if there is none."""
         return None if self._large is None else self._large.prediction
 
+    def track_at(self, moment: Stamp) -> int | None:
+        """Return the track of the face at `moment`; None if there was none, or it is forgotten: as
+        an event is found, that of its apex is still known."""
+        return next((face.track for face in self._history if face.stamp == moment), None)
+
     @property
     def is_naming(self) -> bool:
         """Whether an expression is being named."""
