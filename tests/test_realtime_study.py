@@ -96,7 +96,7 @@ def test_the_list_is_red_until_it_is_right(live: LiveSession) -> None:
     assert "JPEGs" in {check["name"] for check in state["checks"] if not check["good"]}
     assert "demo delivers none" in state["missing"]
     study.fill_in(Draft(participant="P07", consent="analysis", audio="a microphone"))
-    assert "covers sound" in study.state()["missing"]
+    assert "the consent covers it" in study.state()["missing"]
     study.fill_in(Draft(participant="P07", consent="analysis", minutes=1e9))
     assert "GiB" in study.state()["missing"]
     assert "GiB" in study.state()["form_errors"]["minutes"]

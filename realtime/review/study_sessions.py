@@ -115,7 +115,7 @@ def _of_session(session: Session) -> StudySession:
         "session": name_session(session),
         "coder": session.coder,
         "seconds": quality.seconds,
-        "observed": quality.seconds - quality.unobserved_s,
+        "observed": session.observed_s(),
         "frames": quality.recorded,
         "lost": sum(quality.losses.values()),
         "fps": None if math.isnan(quality.fps) else quality.fps,

@@ -118,6 +118,13 @@ class Session:
             if np.isin(self.frames.causes[lost], on_purpose).any()
         ]
 
+    def observed_s(self, start_s: float = 0.0, end_s: float = math.inf) -> float:
+        """Return how much of a span of the video was observed: its length without `unobserved`. The
+        whole video by default."""
+        end_s = min(end_s, self.seconds)
+        missed_s = (min(to_s, end_s) - max(from_s, start_s) for from_s, to_s in self.unobserved())
+        return max(0.0, end_s - start_s - sum(max(0.0, span_s) for span_s in missed_s))
+
     def _gaps(self) -> Iterator[tuple[float, float, slice]]:
         """The times around each gap, on the source's clock, and the places of its frames."""
         (recorded,) = np.nonzero(self.frames.recorded)
