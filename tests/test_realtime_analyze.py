@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from contextlib import closing
@@ -33,6 +34,9 @@ from realtime.sources import SOURCES, open_source
 from realtime.sources.remote_file import fetched, is_remote
 from realtime.spotting.baseline_file import save_baseline
 from realtime.spotting.motion import REGIONS
+
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -614,6 +618,33 @@ def test_a_recording_in_a_storage_gives_what_its_file_gives(
     storage.pipe_file("/bucket/expression.mkv", b"another")  # is another input of the same name
     (job,) = plan_jobs([str(spec)], tmp_path / "there", config, video=True)
     assert (job.done, job.name) == (False, "expression-2")
+
+
+_ENCODES = """
+import sys
+from pathlib import Path
+import cv2
+import numpy as np
+from model.records import Frame, Stamp
+from realtime.export.annotated_video import write_annotated
+noise = np.random.default_rng(1).integers(0, 255, (240, 320, 3), np.uint8)
+picture = cv2.GaussianBlur(noise, (0, 0), 3)
+moved = (np.roll(picture, n * n // 5, axis=1) for n in range(87))
+frames = (Frame(Stamp(n, n / 25), image, 0.0) for n, image in enumerate(moved))
+write_annotated(Path(sys.argv[1]), frames, {}, [])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="fills memory by an option of glibc")
+def test_an_annotated_video_does_not_depend_on_what_was_in_memory(tmp_path: Path) -> None:
+    written = []
+    for fill in (0, 1):
+        path = tmp_path / f"{fill}.mp4"
+        tuned = f"glibc.malloc.mmap_threshold=1073741824:glibc.malloc.perturb={fill}"
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "GLIBC_TUNABLES": tuned}
+        subprocess.run([sys.executable, "-c", _ENCODES, path], env=environment, check=True)
+        written.append(path.read_bytes())
+    assert written[0] == written[1]
 
 
 @pytest.mark.parametrize(
