@@ -61,7 +61,7 @@ def run_on_cluster(
     is no cluster, if one of its machines has other code, or if it stays away.
     """
     if find_spec("ray") is None:
-        raise InputError("--ray needs Ray: pip install 'fmanet-live[cluster]'")
+        raise InputError("--ray needs Ray: pip install -e '.[cluster]'")
     done: dict[int, Any] = {}
     received: set[int] = set()
     next_ = 0

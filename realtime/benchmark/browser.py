@@ -51,7 +51,7 @@ def _browser() -> Iterator[Callable[[str], None]]:
     try:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
-        raise InputError("--page needs playwright: pip install 'fmanet-live[benchmark]'") from None
+        raise InputError("--page needs playwright: pip install -e '.[benchmark]'") from None
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     keep_priorities()
     with sync_playwright() as playwright:
