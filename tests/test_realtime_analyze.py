@@ -35,7 +35,6 @@ from realtime.sources.remote_file import fetched, is_remote
 from realtime.spotting.baseline_file import save_baseline
 from realtime.spotting.motion import REGIONS
 
-
 ROOT = Path(__file__).parent.parent
 
 
