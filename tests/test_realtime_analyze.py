@@ -31,7 +31,7 @@ from realtime.sessions.folder import SessionFolder
 from realtime.sessions.markers import Marker, format_marker
 from realtime.sessions.redact import redact_span
 from realtime.sources import SOURCES, open_source
-from realtime.sources.remote_file import fetched, is_remote
+from realtime.sources.remote_file import fetched, is_remote, remote_facts
 from realtime.spotting.baseline_file import save_baseline
 from realtime.spotting.motion import REGIONS
 
@@ -711,6 +711,13 @@ def test_a_password_in_an_address_is_in_no_message_and_no_file(
     said = capsys.readouterr()
     assert "127.0.0.1" in said.err
     assert "hunter2" not in said.out + said.err
+
+
+def test_a_file_of_another_owner_is_the_same_recording(blank: Path) -> None:
+    facts = dict(fact.split(" ", 1) for fact in remote_facts(blank.as_uri()))
+    assert int(facts["size"]) == blank.stat().st_size
+    assert float(facts["mtime"]) == pytest.approx(blank.stat().st_mtime)
+    assert not {"uid", "gid", "mode"} & facts.keys()
 
 
 def test_a_folder_for_copies_that_is_missing_is_one_line(
