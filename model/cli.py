@@ -68,9 +68,10 @@ class ListAction(argparse.Action):
     """An option with a list of values, typed as `a,b,c`; as `a b c` too, as earlier versions had
     it. Of a value, a comma before a space is a part."""
 
-    def __init__(self, *arguments: Any, convert: Callable[[str], Any] = str, **options: Any):
-        """`convert` makes a value of its text; it raises `ValueError` if it cannot. `choices` are
-        those of the values."""
+    def __init__(
+        self, *arguments: Any, convert: type[str] | type[int] = str, **options: Any
+    ) -> None:
+        """`convert` is the type of a value; `choices` are those of the values."""
         self._convert = convert
         self._values = options.pop("choices", None)
         super().__init__(*arguments, **{"nargs": "+", **options})
@@ -87,8 +88,7 @@ class ListAction(argparse.Action):
             try:
                 value = self._convert(text)
             except ValueError:
-                kind = "whole number" if self._convert is int else self._convert.__name__
-                raise argparse.ArgumentError(self, f"{text!r} is no {kind}") from None
+                raise argparse.ArgumentError(self, f"{text!r} is no whole number") from None
             if self._values is not None and value not in self._values:
                 choices = ", ".join(map(str, self._values))
                 raise argparse.ArgumentError(self, f"{text!r}: choose from {choices}")

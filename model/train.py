@@ -257,7 +257,7 @@ def _parser() -> argparse.ArgumentParser:
     recipe.add_argument("--threads", type=int, default=2, help="of the CPU")
     parser.hide_rare(
         *("--validation-pairs", "--none-share", "--cache", "--face-networks", "--jobs"),
-        *("--class-weights", "--threads"),
+        *("--view", "--loss", "--class-weights", "--threads"),
     )
     return parser
 

@@ -21,6 +21,7 @@ from model.inference.checkpoint import checkpoint_digest, checkpoint_path
 from model.text import clean_line, parse_json
 from realtime.config import LiveConfig
 from realtime.results.run_summary import config_record, list_versions
+from realtime.results.sentences import Language
 from realtime.review.study_sessions import RECORD
 from realtime.sources import SourceInfo, SourceStatus, hide_password, split_spec
 from realtime.sources.remote_file import is_remote, remote_facts, remote_name
@@ -46,6 +47,8 @@ class AnalysisJob:
     """Show pictures of the face in the summary."""
     video: bool = False
     """Write an annotated video."""
+    language: Language = "en"
+    """Of the sentences in the table."""
     done: bool = False
     """Whether the results exist, made from the same input with the same options."""
     again: bool = False
@@ -56,7 +59,7 @@ class AnalysisJob:
     @property
     def shown(self) -> str:
         """The spec as it may be printed and written down."""
-        return hide_password(self.spec) if is_remote(self.spec) else self.spec
+        return hide_password(self.spec) if "://" in self.spec else self.spec
 
     @property
     def events(self) -> Path:
@@ -124,6 +127,7 @@ def plan_jobs(
     again: bool = False,
     pictures: bool = False,
     video: bool = False,
+    language: Language = "en",
 ) -> list[AnalysisJob]:
     """Return a job for each of `inputs`, with results in the folder `out`. An input that was
     analysed into `out` before keeps its names; it is analysed again only if it broke off then, or
@@ -141,7 +145,7 @@ def plan_jobs(
         free = (name for name in chain([base], numbered) if name.casefold() not in taken)
         name = known or next(free)
         taken.add(name.casefold())
-        job = AnalysisJob(spec, out, name, pictures, video)
+        job = AnalysisJob(spec, out, name, pictures, video, language)
         jobs.append(job if known is None else _repeat(job, records[known], config, again))
     return jobs
 
@@ -159,7 +163,7 @@ def write_record(
     document = {
         "format": FORMAT,
         "version": VERSION,
-        "input": {"spec": job.shown if is_remote(job.spec) else info.spec, "mark": mark},
+        "input": {"spec": job.shown, "mark": mark},
         "source": info.description,
         "notes": list(info.notes),
         "frames": status.frames,
@@ -168,7 +172,7 @@ def write_record(
         "message": status.message,
         "failure": failure or "",
         "pictures": job.pictures,
-        "options": _options(config),
+        "options": _options(job, config),
         "versions": list_versions(),
     }
     text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
@@ -179,7 +183,7 @@ def name_of(spec: str) -> str:
     """Return the name for the tables of an input: the name of its file or folder, without
     characters that a file name cannot hold."""
     kind, rest = _split(spec)
-    path = Path(remote_name(spec) if kind == "remote" else rest)
+    path = Path(remote_name(rest) if kind in ("remote", "network") else rest)
     name = path.resolve().name if kind in ("folder", "session") else path.stem
     kept = "".join(c if c.isalnum() or c in "._+-" else " " for c in name)
     return "_".join(kept.split()) or kind
@@ -192,8 +196,8 @@ def _repeat(
     tables = job.events.exists() and any(path.exists() for path in job.motion_tables)
     if again or record["failure"] or not tables:
         return replace(job, again=True)
-    options = _options(config)
-    before = {"face": LARGEST, **record["options"]}  # not yet in older records
+    options = _options(job, config)
+    before = {"face": LARGEST, "language": "en", **record["options"]}  # not yet in older records
     changed = [name for name in options if options[name] != before.get(name)]
     if changed:
         problem = (
@@ -223,9 +227,9 @@ def _records(out: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             continue  # not a record; its tables still occupy the name
 
 
-def _options(config: LiveConfig) -> dict[str, Any]:
+def _options(job: AnalysisJob, config: LiveConfig) -> dict[str, Any]:
     """Return the options that results depend on, as JSON gives them back."""
-    options = config_record(config)
+    options = config_record(config) | {"language": job.language}
     options["weights"] = checkpoint_digest(checkpoint_path(config.classifier))
     options = json.loads(json.dumps(options))
     return {name: value for name, value in options.items() if name not in _NOT_COMPARED}

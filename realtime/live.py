@@ -265,9 +265,11 @@ class LiveSession:
     @property
     def large(self) -> Prediction | None:
         """What a large movement in progress is named so far; None if there is none, or names are
-        hidden."""
+        hidden. It is named only while this is read."""
         run = self._run
-        return None if run is None or run.finished.is_set() else run.large
+        if run is None or run.finished.is_set() or self.hides_labels:
+            return None
+        return run.large
 
     @property
     def starting(self) -> bool:

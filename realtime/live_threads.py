@@ -105,10 +105,7 @@ class Run:
             self._packing = ClipPacker(self.ring, clips)
             opened.callback(self._packing.stop, JOIN_S)
             pipeline, self.warning = pipeline_config(config, device, source.info)
-            names_large = config.record is None or config.record.show_labels
-            self._pipeline = open_pipeline(
-                pipeline, self._classify, settled=False, names_large=names_large
-            )
+            self._pipeline = open_pipeline(pipeline, self._classify, settled=False)
             opened.callback(self._attempt, self._pipeline.close)
             self.recording = open_recording(
                 config, device_name(device), source, self.ring, self.captured, self._pauses

@@ -18,7 +18,7 @@ from realtime.protocol_keys import NOTE, Keys
 from realtime.recording.camera_check import Check
 from realtime.recording.check_list import check_disk_space, check_jpegs, make_check_list
 from realtime.recording.microphone import list_microphones
-from realtime.recording.plan import RecordPlan, check_participant
+from realtime.recording.plan import PlanError, RecordPlan
 from realtime.recording.protocol import Protocol, load_protocol, parse_protocol
 from realtime.recording.protocol_editing import (
     ProtocolEntries,
@@ -213,10 +213,10 @@ class Study:
         """Return the state as JSON values: `recording` (a `RecordingStatus`, `paused`, and
         `planned_s`; None if there is none), `last` (the recording before it, and `name`, by which
         the Review tab lists it; empty if it does not), `draft`, `codecs`, `microphones`, `checks`,
-        `missing` (why a recording cannot start), `form_errors` (the same by
-        field of the form), `protocol` with the `open` question and those
-        `answered`, `protocols` (the files beside the sessions), `protocol_file` (the one in use;
-        `OPENED` for another, empty for none), `said` (the last messages)."""
+        `missing` (why a recording cannot start), `form_errors` (the same by field of the form),
+        `protocol` with the `open` question and those `answered`, `protocols` (the files beside the
+        sessions), `protocol_file` (the one in use; `OPENED` for another, empty for none), `said`
+        (the last messages)."""
         if self._microphones is None:
             self._microphones = _microphone_names()
         active, plan = self._active(), self._session.config.record
@@ -275,10 +275,10 @@ class Study:
             self._root / draft.participant,
             draft.participant,
             codec=draft.codec,
-            consent=draft.consent.strip(),
-            pictures=draft.pictures and bool(draft.consent.strip()),
+            consent=draft.consent,
+            pictures=draft.pictures,
             audio=draft.audio,
-            voice=draft.voice and bool(draft.consent.strip()),
+            voice=draft.voice,
             protocol=self._protocol,
             camera=self._camera(),
             planned_s=draft.planned_s,
@@ -293,14 +293,16 @@ class Study:
         source = self._session.source
         if source is None:
             return (), "no source is open: start one on the Live tab", {}
-        wrong = find_wrong_fields(self._draft)
+        wrong: dict[str, str] = {}
         try:
             plan = self._plan()
             missing = ""
-        except InputError as error:
+        except PlanError as error:
             # The form is not complete yet; show the other checks all the same.
-            missing = str(error)
-            plan = replace(self._blank_plan(), consent=self._draft.consent.strip())
+            missing, wrong = str(error), {**error.by_field}
+            if "planned_s" in wrong:
+                wrong["minutes"] = wrong.pop("planned_s")
+            plan = self._blank_plan(None if "minutes" in wrong else self._draft.planned_s)
         speed = self._speed  # another page that starts a recording may clear it
         if speed is None:
             speed = self._speed = disk_speed(plan.folder)
@@ -316,8 +318,8 @@ class Study:
                 missing = missing or check.text
         return (space, *make_check_list(plan, source.info, config.baseline, speed)), missing, wrong
 
-    def _blank_plan(self) -> RecordPlan:
-        """Return a plan for the participant of the baseline, until a participant is named."""
+    def _blank_plan(self, planned_s: float | None) -> RecordPlan:
+        """Return a plan for the participant of the baseline, while the form is not complete."""
         baseline = self._session.config.baseline
         whose = baseline.participant if baseline is not None else ""
         code = whose if PARTICIPANT.fullmatch(whose) else "X"
@@ -326,25 +328,10 @@ class Study:
             self._root / code,
             code,
             codec=draft.codec,
+            consent=draft.consent,
             camera=self._camera(),
-            planned_s=draft.planned_s if find_wrong_fields(draft).get("minutes") is None else None,
+            planned_s=planned_s,
         )
-
-
-def find_wrong_fields(draft: Draft) -> dict[str, str]:
-    """Return what of the form keeps a recording from starting, by the name of the field."""
-    wrong: dict[str, str] = {}
-    try:
-        check_participant(draft.participant)
-    except InputError as error:
-        wrong["participant"] = str(error)
-    if draft.minutes is not None and not 0 < draft.minutes < float("inf"):
-        wrong["minutes"] = "choose more than 0 min, or leave it empty"
-    if draft.audio and not draft.consent.strip():
-        wrong["consent"] = "sound is to be recorded: write down what the participant agreed to"
-    if draft.audio and not draft.voice:
-        wrong["voice"] = "sound is to be recorded: tick this if the consent covers it"
-    return wrong
 
 
 def _microphone_names() -> list[str]:

@@ -49,7 +49,7 @@ def test_a_cluster_that_is_not_there_is_one_line() -> None:
 
 def test_without_ray_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match="pip install -e '\\.\\[cluster\\]'"):
+    with pytest.raises(InputError, match=r"pip install -e '\.\[cluster\]'"):
         list(run_on_cluster(abs, [1], "auto"))
 
 

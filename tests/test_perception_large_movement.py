@@ -38,12 +38,14 @@ class Asked:
         return answer
 
 
-def push(large: LargeMovement, index: int, px: float, *, track: int = 0) -> None:
+def push(large: LargeMovement, index: int, px: float, *, track: int = 0, read: bool = True) -> None:
     motion = np.zeros((len(REGIONS), 2), np.float32)
     motion[3, 1] = px
     ones = np.ones(len(REGIONS), np.float32)
     moved = frozenset([REGIONS[3]] if px > LARGE_PX else [])
     large.push(sample(index, index / FPS, motion, track=track), SpotSignal(ones, ones, (), moved))
+    if read:
+        _ = large.prediction
 
 
 def rising(frames: int, to_px: float) -> Iterator[float]:
@@ -103,20 +105,28 @@ def test_of_another_face_or_none_the_name_goes(track: int | None) -> None:
     assert large.prediction is None
 
 
+def test_nothing_is_named_for_nobody() -> None:
+    asked = Asked()
+    large = LargeMovement(asked)
+    for index in range(40):
+        push(large, index, 0.0 if index < 20 else 3.0, read=False)
+    assert not asked.spans
+
+
 def test_names_of_large_movements_change_no_result(untrained: Path) -> None:
     schedule = Schedule(micro_per_min=4, macro_per_min=14, speech_per_min=0, blinks_per_min=0)
     face = SyntheticFace(seed=5, fps=15, size=(200, 150), schedule=schedule)
     frames = [Frame(Stamp(i, i / 15), face.image(i), 0.0) for i in range(140)]
     found = []
-    for names_large in (False, True):
-        pipeline = open_pipeline(PipelineConfig(classifier=str(untrained)), names_large=names_large)
-        steps = [(pipeline.step(frame), pipeline.large) for frame in frames]
+    for read in (False, True):
+        pipeline = open_pipeline(PipelineConfig(classifier=str(untrained)))
+        steps = [(pipeline.step(frame), pipeline.large if read else None) for frame in frames]
         events = [event for step, _ in steps for event in step.events]
         found.append([*events, *pipeline.finish(frames[-1].stamp)])
         named = [
             step.signal is not None and bool(step.signal.large) for step, name in steps if name
         ]
-        assert bool(named) is names_large
+        assert bool(named) is read
         pipeline.close()
     assert found[0] == found[1]
     assert any(event.window.kind == "macro" for event in found[0])

@@ -102,3 +102,11 @@ def test_make_takes_cuda_only_for_an_nvidia_gpu(path: Path) -> None:
         stand_in(path / "nvidia-smi", "exit 9")  # without a driver
         planned = make(path, "-n", "live").stdout
         assert "--index-url https://download.pytorch.org/whl/cpu 'torch>=" in planned
+
+
+def test_nobody_is_sent_to_a_registry_that_lacks_this_package() -> None:
+    texts = [
+        path for room in ("model", "realtime", "calibrate") for path in (ROOT / room).rglob("*.py")
+    ]
+    texts += [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    assert not [path for path in texts if "fmanet-live[" in path.read_text("utf-8")]

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from contextlib import closing
@@ -20,17 +21,21 @@ from test_spotting_baseline_file import measured
 
 from model.cli import exit_code
 from model.errors import SourceError
-from realtime import analyze
+from realtime import analysis, analyze
 from realtime.analysis_jobs import name_of, plan_jobs
 from realtime.config import LiveConfig
+from realtime.input_outcomes import run_inputs
 from realtime.results.event_tables import MOTION_COLUMNS, motion_schema, write_events
 from realtime.sessions.exported_copies import known_copies
 from realtime.sessions.folder import SessionFolder
+from realtime.sessions.markers import Marker, format_marker
 from realtime.sessions.redact import redact_span
 from realtime.sources import SOURCES, open_source
-from realtime.sources.remote_file import is_remote
+from realtime.sources.remote_file import fetched, is_remote, remote_facts
 from realtime.spotting.baseline_file import save_baseline
 from realtime.spotting.motion import REGIONS
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -255,10 +260,26 @@ def test_what_is_deleted_during_an_analysis_does_not_come_back(
         redact_span(session, 1.5, 3.0)
         write_events(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(analyze, "write_events", write_events_late)
+    monkeypatch.setattr(analysis, "write_events", write_events_late)
     options = (session, "--classifier", untrained, "--out", tmp_path / "out")
     assert run(monkeypatch, *options) == 1
     assert "changed meanwhile: analyse it again" in capsys.readouterr().err
+    assert results(tmp_path / "out") == {}
+
+
+def test_nothing_is_written_of_a_session_before_its_deletion_is_finished(
+    recorded: Path,
+    tmp_path: Path,
+    untrained: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    session = copied(recorded, tmp_path / "P07")
+    with (session / "markers.jsonl").open("a", encoding="utf-8") as file:
+        file.write(format_marker(Marker("redact", "", "", 0.0, 0.0, "", 1e9)) + "\n")
+    options = (session, "--classifier", untrained, "--out", tmp_path / "out", "--video")
+    assert run(monkeypatch, *options) == 1
+    assert "first finish it" in capsys.readouterr().err
     assert results(tmp_path / "out") == {}
 
 
@@ -270,7 +291,7 @@ def test_a_copy_that_could_not_be_finished_is_noted(
     def fill_disk(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(analyze, "write_record", fill_disk)
+    monkeypatch.setattr(analysis, "write_record", fill_disk)
     options = (session, "--classifier", untrained, "--out", tmp_path / "out")
     assert run(monkeypatch, *options, "--video") == 2
     copies = {path.name for path in known_copies(SessionFolder(session))}
@@ -493,7 +514,7 @@ def test_inputs_of_one_name_get_numbers(tmp_path: Path) -> None:
 def test_a_live_source_is_no_recording(tmp_path: Path) -> None:
     (job,) = plan_jobs(["browser"], tmp_path, LiveConfig())
     with pytest.raises(SourceError, match="live, not a recording"):
-        analyze.analyze(job, LiveConfig())
+        analysis.analyze(job, LiveConfig())
 
 
 def test_two_at_once_give_what_one_after_the_other_gives(
@@ -533,7 +554,7 @@ def test_a_process_that_is_ended_costs_its_own_input_alone(
         ("c", partial(print, "c is done")),
     ]
     with pytest.raises(SystemExit):
-        analyze._run_all(work, 2)
+        run_inputs(work, 2)
     out, err = capfd.readouterr()
     assert out.splitlines() == ["a is done", "c is done"]
     assert "1 of 3 inputs failed" in err
@@ -550,7 +571,7 @@ def test_no_process_is_no_number_of_processes(
     assert "--jobs 0: choose 1 or more" in capsys.readouterr().err
 
 
-def test_an_analysis_from_before_faces_could_be_chosen_is_still_good(
+def test_an_analysis_from_before_face_and_language_could_be_chosen_is_still_good(
     untrained: Path,
     blank: Path,
     tmp_path: Path,
@@ -562,11 +583,14 @@ def test_an_analysis_from_before_faces_could_be_chosen_is_still_good(
     (record,) = (tmp_path / "out").glob("*.analysis.json")
     document = json.loads(record.read_text())
     assert document["options"].pop("face") == "largest"
+    assert document["options"].pop("language") == "en"
     record.write_text(json.dumps(document))
     assert run(monkeypatch, *options) == 0
     assert "already analysed" in capsys.readouterr().out
     assert run(monkeypatch, *options, "--face", "left") == 1
     assert "made with another face" in capsys.readouterr().err
+    assert run(monkeypatch, *options, "--language", "de") == 1
+    assert "made with another language" in capsys.readouterr().err
 
 
 def test_a_recording_in_a_storage_gives_what_its_file_gives(
@@ -593,6 +617,33 @@ def test_a_recording_in_a_storage_gives_what_its_file_gives(
     storage.pipe_file("/bucket/expression.mkv", b"another")  # is another input of the same name
     (job,) = plan_jobs([str(spec)], tmp_path / "there", config, video=True)
     assert (job.done, job.name) == (False, "expression-2")
+
+
+_ENCODES = """
+import sys
+from pathlib import Path
+import cv2
+import numpy as np
+from model.records import Frame, Stamp
+from realtime.export.annotated_video import write_annotated
+noise = np.random.default_rng(1).integers(0, 255, (240, 320, 3), np.uint8)
+picture = cv2.GaussianBlur(noise, (0, 0), 3)
+moved = (np.roll(picture, n * n // 5, axis=1) for n in range(87))
+frames = (Frame(Stamp(n, n / 25), image, 0.0) for n, image in enumerate(moved))
+write_annotated(Path(sys.argv[1]), frames, {}, [])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="fills memory by an option of glibc")
+def test_an_annotated_video_does_not_depend_on_what_was_in_memory(tmp_path: Path) -> None:
+    written = []
+    for fill in (0, 1):
+        path = tmp_path / f"{fill}.mp4"
+        tuned = f"glibc.malloc.mmap_threshold=1073741824:glibc.malloc.perturb={fill}"
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "GLIBC_TUNABLES": tuned}
+        subprocess.run([sys.executable, "-c", _ENCODES, path], env=environment, check=True)
+        written.append(path.read_bytes())
+    assert written[0] == written[1]
 
 
 @pytest.mark.parametrize(
@@ -624,6 +675,74 @@ def test_what_cannot_be_fetched_is_one_line(
     assert words in said
 
 
+class _Refusing(fsspec.AbstractFileSystem):
+    """A storage that repeats the address that it refuses, as many do."""
+
+    protocol = "refusing"
+
+    def info(self, path: str, **options: object) -> dict[str, object]:
+        raise OSError(f"401 for {path} at https://user:hunter2@host/it?token=hunter2")
+
+
+def test_no_password_is_in_the_error_of_a_storage() -> None:
+    fsspec.register_implementation("refusing", _Refusing, clobber=True)
+    spec = "zip://a.mkv::refusing://user:hunter2@host/all of it.zip?token=hunter2"
+    with pytest.raises(SourceError, match="401 for host/all of it") as refused, fetched(spec):
+        pass
+    assert "hunter2" not in str(refused.value)
+    assert "a.mkv::refusing://host/all of it.zip" in str(refused.value)
+
+
+def test_a_password_in_an_address_is_in_no_message_and_no_file(
+    untrained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = ("--classifier", untrained, "--out", tmp_path / "out")
+    for spec in (
+        "http://user:hunter2@127.0.0.1:1/P07.mp4?token=hunter2",
+        "memory://user:hunter2@bucket/none.mkv?token=hunter2",
+        "http://user:hunter2@127.0.0.1:1",
+    ):
+        assert "hunter2" not in name_of(spec)
+        assert run(monkeypatch, spec, *options) == 1
+        assert run(monkeypatch, spec, "--compare") == 1
+    said = capsys.readouterr()
+    assert "127.0.0.1" in said.err
+    assert "hunter2" not in said.out + said.err
+
+
+def test_a_file_of_another_owner_is_the_same_recording(blank: Path) -> None:
+    facts = dict(fact.split(" ", 1) for fact in remote_facts(blank.as_uri()))
+    assert int(facts["size"]) == blank.stat().st_size
+    assert float(facts["mtime"]) == pytest.approx(blank.stat().st_mtime)
+    assert not {"uid", "gid", "mode"} & facts.keys()
+
+
+def test_a_folder_for_copies_that_is_missing_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsspec.filesystem("memory").pipe_file("/bucket/some.mkv", b"x")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with pytest.raises(SourceError, match="set TMPDIR"), fetched("memory://bucket/some.mkv"):
+        pass
+
+
+def test_a_folder_that_cannot_be_looked_at_for_a_session_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    storage = fsspec.filesystem("memory")
+    storage.pipe_file("/bucket/some.mkv", b"x")
+
+    def lose_connection(*_: object) -> bool:
+        raise ConnectionError("connection lost")
+
+    monkeypatch.setattr(type(storage), "exists", lose_connection)
+    with pytest.raises(SourceError, match="connection lost"), fetched("memory://bucket/some.mkv"):
+        pass
+
+
 @pytest.mark.parametrize(
     ("spec", "remote", "name"),
     [
@@ -633,6 +752,8 @@ def test_what_cannot_be_fetched_is_one_line(
         ("https://host/P07.mp4", False, "P07"),
         ("rtsp://host/P07", False, "P07"),
         ("network:https://host/P07.mp4", False, "P07"),
+        ("https://host/P07?token=a.b", False, "P07"),
+        ("https://user:word@host", False, "host"),
         ("unheard-of://host/P07.mp4", False, "P07"),
         ("P07.mp4", False, "P07"),
     ],

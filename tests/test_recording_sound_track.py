@@ -308,7 +308,7 @@ def test_a_recording_with_sound_that_was_cut_off_is_made_whole(tmp_path: Path, s
 
 def test_sound_wants_a_consent_of_its_own() -> None:
     for given in ({}, {"voice": True}, {"consent": "analysis"}):
-        with pytest.raises(InputError, match="covers sound"):
+        with pytest.raises(InputError, match="to record sound"):
             RecordPlan(Path("s"), "P07", audio="default", **given)  # type: ignore[arg-type]
     assert RecordPlan(Path("s"), "P07", audio="default", voice=True, consent="analysis").voice
 

@@ -17,7 +17,8 @@ def measured(*, px: float = 0.0, pattern: int = 0, **last: object) -> ArrayF32 |
     for index in range(90):
         activity.measure(sample(index, index / 30, STILL))
     added = px * unit_patterns()[1][:, pattern].reshape(-1, 2).astype(np.float32)
-    return activity.measure(sample(100, 100 / 30, STILL + added, **last))
+    found = activity.measure(sample(100, 100 / 30, STILL + added, **last))
+    return None if found is None else found.px
 
 
 @pytest.mark.parametrize("pattern", range(len(unit_patterns()[0])))

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from contextlib import closing
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -18,13 +19,14 @@ from realtime.export import export
 from realtime.review.coding import add_edit, apply_edits
 from realtime.review.rates import measure_rates, poisson_interval
 from realtime.review.recorded_frames import RecordedFrames
-from realtime.review.session_report import make_report
+from realtime.review.session_report import make_report, write_session_report
 from realtime.review.study_sessions import read_study_session
 from realtime.sessions.ledger import LedgerLine, describe_cause
 from realtime.sessions.markers import Marker, format_marker
 from realtime.sessions.reader import Session, open_session
 from realtime.sessions.recover import recover
 from realtime.sessions.redact import redact_span
+from realtime.sources import open_source
 
 Table = list[dict[str, str]]
 
@@ -295,14 +297,18 @@ def test_nothing_leaves_a_session_before_its_deletion_is_finished(
     start_s = session.zero_s + 0.5
     with session.folder.markers.open("a", encoding="utf-8") as file:
         file.write(format_marker(Marker("redact", "", "", start_s, 0.0, "", start_s + 0.2)) + "\n")
-    cut = open_session(session.folder.path)
+    folder = session.folder.path
     for leave in (
-        lambda: make_report(cut),
-        lambda: list(export(cut, ["csv"], tmp_path / "early")),
-        lambda: read_study_session(cut.folder.path, None),
+        lambda: open_session(folder),  # as exports do
+        lambda: write_session_report(folder, tmp_path / "early", None),
+        lambda: read_study_session(folder, None),
+        lambda: open_source(str(folder)),
+        lambda: redact_span(folder, 0.0, 0.1),
     ):
         with pytest.raises(InputError, match="session recover"):
             leave()
     assert not (tmp_path / "early").exists()
-    recover(cut.folder)
-    assert list(export(open_session(cut.folder.path), ["csv"], tmp_path / "early"))
+    recover(session.folder)
+    with closing(open_source(str(folder))) as source:
+        assert all(frame.stamp.time_s != pytest.approx(start_s + 0.1, abs=0.1) for frame in source)
+    assert list(export(open_session(folder), ["csv"], tmp_path / "early"))

@@ -189,6 +189,12 @@ def test_what_is_no_address_is_told_in_one_line(spec: str) -> None:
         ("rtsp://host/x?mail=a@b", "rtsp://host/x?mail=…"),
         ("loop:rtsp://user:secret@host/x", "loop:rtsp://host/x"),
         ("user:secret@host/x", "host/x"),
+        ("zip://a.mkv::https://u:secret@host/x.zip?k=1", "zip://a.mkv::https://host/x.zip?k=…"),
+        (
+            "zip://a.mkv?k=1::simplecache::s3://u:secret@b/x",
+            "zip://a.mkv?k=…::simplecache::s3://b/x",
+        ),
+        ("rtsp://user:secret@[fe80::1]/x", "rtsp://[fe80::1]/x"),
         ("rtsp://host:8554/Streaming/Channels/101", "rtsp://host:8554/Streaming/Channels/101"),
         ("clips/a@b.mp4", "clips/a@b.mp4"),
         ("demo", "demo"),
@@ -207,6 +213,7 @@ SECRET = st.text(st.sampled_from("QXZ74/?#@:&=;, %+"), min_size=1).filter(
 @given(password=SECRET, tail=st.sampled_from(["", "/live", "/live?channel=1", ":554/live"]))
 def test_no_password_is_shown_whatever_is_in_it(password: str, tail: str) -> None:
     assert not {*"QXZ"} & {*hide_password(f"rtsp://user:{password}@host{tail}")}
+    assert not {*"QXZ"} & {*hide_password(f"zip://a.mkv::https://user:{password}@host{tail}")}
 
 
 @given(

@@ -2,6 +2,7 @@
 rests."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,9 +51,12 @@ def test_the_first_glance_says_what_it_is_and_what_to_do(demo: Served, chromium:
 
 
 def test_older_expressions_fold_and_eight_fit_on_a_laptop(demo: Served, chromium: Browser) -> None:
-    with opened(chromium, demo, viewport=LAPTOP) as watched:
+    with opened(chromium, demo, viewport=LAPTOP) as watched, ExitStack() as ending:
         page = watched.page
         wait_for_frames(page)
+        demo.session.pause()  # an expression of the demo's own would be the newest
+        ending.callback(demo.session.resume)
+        page.wait_for_selector("#live .fl[data-badge=PAUSED]")
         in_module(
             page,
             "events",

@@ -88,12 +88,23 @@ def test_an_interrupted_deletion_is_offered_to_be_finished(
     client: TestClient, sessions: Path
 ) -> None:
     session = open_session(sessions / "P07")
-    assert not client.get("/live/review/P07/session").json()["deletion_interrupted"]
+    assert "frames" in client.get("/live/review/P07/session").json()
+    (file,) = client.post("/live/review/P07/export", json={"to": "parquet", "look": True}).json()[
+        "files"
+    ][:1]
+    pictures = ["exported/" + file, "exported.zip?file=" + file, "frame/1.jpg", "times.f64"]
+    pictures += ["report.html?look=yes", "replay/1-2-3/replay.jpg"]
+    assert client.get("/live/review/P07/" + pictures[0]).status_code == 200
     start_s = session.zero_s + 1.0
     marker = Marker("redact", "", "", start_s, 0.0, "", start_s + 0.5)
     with session.folder.markers.open("a", encoding="utf-8") as file:
         file.write(format_marker(marker) + "\n")
-    assert client.get("/live/review/P07/session").json()["deletion_interrupted"]
+    answer = client.get("/live/review/P07/session").json()
+    assert answer.keys() == {"recovery_needed"}
+    assert "a deletion in" in answer["recovery_needed"]
+    for shown in pictures:
+        refused = client.get("/live/review/P07/" + shown)
+        assert (refused.status_code, "deletion" in refused.text) == (404, True)
     assert client.post("/live/review/P07/recover", json={}).json()["redactions"] == 1
-    assert not client.get("/live/review/P07/session").json()["deletion_interrupted"]
+    assert "frames" in client.get("/live/review/P07/session").json()
     assert open_session(sessions / "P07").document["state"] == "complete"

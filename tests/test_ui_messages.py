@@ -3,9 +3,11 @@
 import cv2
 import numpy as np
 import pytest
+from test_spotting_spotter import sample
 
 from model.records import Event, Frame, Prediction, Stamp, Step, Window
 from realtime.results.sentences import LANGUAGES
+from realtime.spotting.motion import REGIONS
 from realtime.ui.messages import MAX_VIEW_PX, FrameEncoder, make_event_message
 
 
@@ -26,6 +28,29 @@ def test_any_other_picture_is_encoded(shown: Step, rotate: int) -> None:
     image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     assert image.shape[1] == min(shown.frame.image.shape[1], MAX_VIEW_PX)
     np.testing.assert_allclose(image.mean(axis=(0, 1)), (30, 90, 200), atol=3)
+
+
+def moved(index: int) -> Step:
+    """A step of a face at rest."""
+    motion = sample(index, index / 30, np.zeros((len(REGIONS), 2), np.float32))
+    return Step(Frame(motion.stamp, step().frame.image, 0.0), None, motion, None, (), {})
+
+
+def test_units_are_measured_once_for_all_viewers() -> None:
+    encoder, alone = FrameEncoder(), FrameEncoder()
+    steps = [moved(index) for index in range(90)]
+    expected = [alone.measure_units(each, 1) for each in steps]
+    found = []
+    for index, each in enumerate(steps):
+        found.append(encoder.measure_units(each, 1))
+        # Another viewer at the same step, and one that is late.
+        assert encoder.measure_units(each, 1) is found[-1]
+        assert encoder.measure_units(steps[max(0, index - 3)], 1) is found[-1]
+    times_s = [None if units is None else units.time_s for units in found]
+    assert times_s == [None if units is None else units.time_s for units in expected]
+    assert times_s[0] is None
+    assert len({*times_s}) > 10
+    assert encoder.measure_units(steps[-1], 2) is None  # another run
 
 
 def test_an_event_comes_in_words_without_its_name_while_that_is_hidden() -> None:

@@ -5,8 +5,8 @@ others as a scanned face does. On each, places, directions, reach and gain diffe
 person to person.
 """
 
+from collections.abc import Callable
 from functools import cache
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -23,10 +23,8 @@ _REACH_MM = 2.8  # sigma of the Gaussian by which skin follows the scanned point
 _STILL_WEIGHT = 0.05  # weight of skin that nothing moves: the field fades beyond the face
 
 
-class Field(Protocol):
-    """Displacement (2, 128, 128) px of the skin under some strengths."""
-
-    def __call__(self, strengths: Strengths) -> ArrayF32: ...
+Field = Callable[[Strengths], ArrayF32]
+"""Gives the displacement (2, 128, 128) px of the skin under some strengths."""
 
 
 class Skin:

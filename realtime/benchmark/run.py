@@ -23,6 +23,7 @@ from realtime.benchmark.tables import format_details, format_document, format_su
 from realtime.benchmark.unloaded_speed import ANALYSIS_S, measure_analysis_rate, time_networks
 from realtime.config import LiveConfig
 from realtime.recording.plan import RecordPlan
+from realtime.sessions.frame_table import count_fates
 from realtime.sessions.reader import open_session
 
 _OF_A_START = ("width", "height", "fps", "flow", "classifier", "engine", "device")
@@ -101,5 +102,5 @@ def run(
 
 def _count_recorded(folder: Path, measured: LoadResult) -> dict[str, int]:
     """Return how many frames of a load were due, warm-up included, and how many were recorded."""
-    recorded = sum(frame.fate == "recorded" for frame in open_session(folder).frames)
-    return {"frames": recorded, "due": len(measured.table)}
+    fates = count_fates(open_session(folder).frames)
+    return {"frames": fates["recorded"], "due": len(measured.table)}

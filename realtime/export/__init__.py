@@ -13,7 +13,7 @@ from model.errors import InputError
 from model.lazy_loading import load_entry
 from realtime.sessions.exported_copies import note_copies
 from realtime.sessions.private_files import private_files
-from realtime.sessions.reader import Session, check_deleted
+from realtime.sessions.reader import Session
 
 EXPORTS: dict[str, str] = {
     "csv": "realtime.export.csv_parquet:write_csv",
@@ -32,9 +32,7 @@ EXPORTS: dict[str, str] = {
 def export(session: Session, names: Iterable[str], out: Path | None = None) -> Iterator[Path]:
     """Write the exports `names` of `session` into `out` (None: `DIR-export` beside the session) and
     yield the files written. Only their owner can read them, as the session. Raises `InputError` if
-    a name is unknown, a file exists, the folder cannot be written, or a deletion was
-    interrupted."""
-    check_deleted(session)
+    a name is unknown, a file exists, or the folder cannot be written."""
     out = out or export_folder(session)
     if out.resolve() == session.folder.path.resolve():
         raise InputError(f"--out {out} is the session itself: give another folder")

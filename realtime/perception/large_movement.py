@@ -2,7 +2,8 @@
 
 Its event comes only once it is over. Until then the network names what there is of it: the phase
 from the face before it to its peak so far, without the second phase, as it names a micro-expression
-at its apex. Such a name is no result: it is neither recorded nor counted.
+at its apex. Such a name is no result: it is neither recorded nor counted. It is made only while
+somebody reads it.
 """
 
 import math
@@ -40,10 +41,13 @@ class LargeMovement:
         self._last_s = self._named_s = -math.inf
         self._naming: Future[NamedExpression] | None = None
         self._prediction: Prediction | None = None
+        self._read = False  # since it was last named
 
     @property
     def prediction(self) -> Prediction | None:
-        """The name of the movement so far; None if there is none, or it is not named yet."""
+        """The name of the movement so far; None if there is none, or it is not named yet. For any
+        thread."""
+        self._read = True
         return self._prediction
 
     def push(self, motion: MotionSample | None, signal: SpotSignal | None) -> None:
@@ -75,10 +79,11 @@ class LargeMovement:
                 self._prediction = self._naming.result().prediction
             self._naming = None
         due = now.time_s - self._named_s >= EVERY_S and self._peak_px > GROWTH * self._named_px
-        if self._naming is None and due:
+        if self._naming is None and due and self._read:
             self._naming = self._name(onset, self._peak)
             if self._naming is not None:
                 self._named_s, self._named_px = now.time_s, self._peak_px
+                self._read = False
 
     def _end(self) -> None:
         self._onset = self._peak = self._naming = self._prediction = None

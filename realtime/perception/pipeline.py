@@ -108,12 +108,10 @@ class Pipeline:
         naming: Naming | None = None,
         motion: Motion | None = None,
         aligner: Aligner | None = None,
-        names_large: bool = False,
     ) -> None:
         """`executor` runs classification; the caller shuts it down. Default: inline. `engine` runs
         the classifier; give it if the pipeline should report on it and close it. `naming` and
-        `motion` run on the CPU by default. Without `aligner`, the face mesh finds the faces. With
-        `names_large`, `large` has the name of a large movement while it lasts."""
+        `motion` run on the CPU by default. Without `aligner`, the face mesh finds the faces."""
         self._perception = Perception(Spotter(spotter), motion, aligner)
         self._classifier = classifier
         self._naming = naming or Naming(flow, classifier)
@@ -125,7 +123,7 @@ class Pipeline:
         self._history_s = spotter.longest_s + HISTORY_SLACK_S
         self._pending: deque[_PendingEvent] = deque()
         self._named: set[int] = set()
-        self._large = LargeMovement(self._name_large) if names_large else None
+        self._large = LargeMovement(self._name_large)
 
     def step(self, frame: Frame, following: Frame | None = None) -> Step:
         """Return everything that `frame` adds. Frames come in the order of their stamps. A frame
@@ -164,15 +162,20 @@ class Pipeline:
             self._remember(step.face)
         if step.signal is not None:
             self._submit(step.signal.updates, frame.stamp)
-        if self._large is not None:
-            self._large.push(step.motion, step.signal)
+        self._large.push(step.motion, step.signal)
         _, timings_ms = aligned  # naming adds its times to this step's own
         return replace(step, events=tuple(self._collect(timings_ms, wait=False)))
 
     @property
     def large(self) -> Prediction | None:
-        """The name so far of a large movement in progress; None if there is none."""
-        return None if self._large is None else self._large.prediction
+        """The name so far of a large movement in progress; None if there is none. It is named only
+        while this is read. Any thread may read it."""
+        return self._large.prediction
+
+    def track_at(self, moment: Stamp) -> int | None:
+        """Return the track of the face at `moment`; None if there was none, or it is forgotten: as
+        an event is found, that of its apex is still known."""
+        return next((face.track for face in self._history if face.stamp == moment), None)
 
     @property
     def is_naming(self) -> bool:
@@ -308,11 +311,10 @@ def open_pipeline(
     aligner: Aligner | None = None,
     *,
     settled: bool = True,
-    names_large: bool = False,
 ) -> Pipeline:
     """Return a pipeline with its networks loaded and warm; for the other arguments see `Pipeline`.
-     If `settled`, wait until all engines are built: then no engine is replaced during
-    the run, and the same frames give the same answers.
+    If `settled`, wait until all engines are built: then no engine is replaced during the run, and
+    the same frames give the same answers.
 
     Raises `InputError` for an unknown flow or classifier, or if the engine asked for by name is
     absent; `CheckpointError` if the classifier was trained on another flow.
@@ -330,7 +332,6 @@ def open_pipeline(
             naming=naming,
             motion=Motion(config.device),
             aligner=aligner or FaceAligner(config.face),
-            names_large=names_large,
         )
     except BaseException:
         engine.close()

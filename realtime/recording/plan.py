@@ -28,9 +28,18 @@ def check_participant(code: str) -> str:
     return code
 
 
+class PlanError(InputError):
+    """Options of a recording that are wrong."""
+
+    def __init__(self, by_field: dict[str, str]) -> None:
+        """`by_field`: what is wrong, by the field of `RecordPlan`."""
+        super().__init__("; ".join(by_field.values()))
+        self.by_field = by_field
+
+
 @dataclass(frozen=True, slots=True)
 class RecordPlan:
-    """Options of a recording. A wrong value raises `InputError`."""
+    """Options of a recording. Wrong values raise `PlanError`, with all of them."""
 
     folder: Path
     """The session's folder; if it exists, a number is appended."""
@@ -63,17 +72,22 @@ class RecordPlan:
     """A failed check is an error. Otherwise it is a warning, kept in the session."""
 
     def __post_init__(self) -> None:
-        check_participant(self.participant)
         object.__setattr__(self, "consent", clean_line(self.consent))
+        wrong: dict[str, str] = {}
+        try:
+            check_participant(self.participant)
+        except InputError as error:
+            wrong["participant"] = str(error)
         if self.codec not in CODECS:
-            raise InputError(f"--codec {self.codec}: choose one of {', '.join(CODECS)}")
-        if self.audio and not (self.voice and self.consent):
-            raise InputError(
-                f"microphone {self.audio}: say what the participant agreed to, and that it covers "
-                "sound (--consent, --voice)"
-            )
+            wrong["codec"] = f"{self.codec} is no codec: choose one of {', '.join(CODECS)}"
+        if self.audio and not self.consent:
+            wrong["consent"] = "to record sound, write down what the participant agreed to"
+        if self.audio and not self.voice:
+            wrong["voice"] = "to record sound, confirm that the consent covers it"
         if self.planned_s is not None and not 0 < self.planned_s < float("inf"):
-            raise InputError(f"planned length {self.planned_s:g} s: choose more than 0")
+            wrong["planned_s"] = "choose a length of more than 0, or none"
+        if wrong:
+            raise PlanError(wrong)
 
     @property
     def keeps_jpegs(self) -> bool:
@@ -118,4 +132,9 @@ def take_plan(options: dict[str, Any]) -> RecordPlan | None:
         asked["protocol"] = load_protocol(asked["protocol"])
     report: Path | None = asked.pop("camera_report", None)
     camera = None if report is None else load_camera_report(report)
-    return RecordPlan(folder, camera=camera, **asked)
+    try:
+        return RecordPlan(folder, camera=camera, **asked)
+    except PlanError as error:
+        raise InputError(
+            "; ".join(f"--{name}: {why}" for name, why in error.by_field.items())
+        ) from None

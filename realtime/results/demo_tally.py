@@ -12,7 +12,8 @@ from realtime.spotting.spotting_scores import Expression, match
 WINDOW_S = 300.0
 """How far back is counted."""
 MOST_EVENTS = 1000
-"""More than that time can have."""
+"""The last events that are looked at: three a second for that long, far more than are ever found.
+Without a bound, a demo of hours would have all of its events sorted at every count."""
 SETTLED_S = 2.0
 """An expression that ended longer ago has been found or missed."""
 

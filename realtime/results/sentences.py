@@ -95,7 +95,7 @@ def add_language(parser: argparse.ArgumentParser) -> None:
         "--language",
         choices=LANGUAGES,
         default="en",
-        help=f"of the sentence on each expression: {', '.join(LANGUAGES)} (default: en)",
+        help="of the sentence on each expression",
     )
 
 
@@ -164,8 +164,7 @@ def _clause(words: Mapping[str, Any], part: PartMotion, course: str) -> str:
     px = "" if math.isnan(part.px) else _number(words, part.px)
     motion = words["moved"][part.direction][number].format(who=_who(words, part), px=px)
     side: str = words[f"more_{part.more}"] if part.more else ""
-    clause: str = words["clause"].format(motion=motion, course=course, side=side)
-    return clause
+    return f"{motion}{course}{side}"
 
 
 def _who(words: Mapping[str, Any], part: PartMotion) -> str:
@@ -182,7 +181,7 @@ def _still(words: Mapping[str, Any], window: Window, parts: list[PartMotion]) ->
     motion = _measure(window, follower)
     if math.isnan(motion.px) or motion.px >= STILL * strongest.px:
         return ""
-    said: str = words["still"]["many"].format(who=words["who"][follower]["both"])
+    said: str = words["still"].format(who=words["who"][follower]["both"])
     return said
 
 

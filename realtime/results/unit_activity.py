@@ -6,6 +6,7 @@ Solving Least Squares Problems, 1974, chapter 23).
 """
 
 from collections import deque
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -37,6 +38,17 @@ def activity_units() -> tuple[str, ...]:
     return tuple(dict.fromkeys(unit_patterns()[0]))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class UnitMeasurement:
+    """How far each action unit moved the face at a moment."""
+
+    time_s: float
+    """On the source's clock."""
+    px: ArrayF32
+    """(U,) float32, of each of `activity_units`: crop px of the region that it moves most, the
+    stronger side."""
+
+
 class UnitActivity:
     """Follows one face. Takes a tenth of a millisecond each `EVERY_S`."""
 
@@ -45,9 +57,8 @@ class UnitActivity:
         self._track: int | None = None
         self._last_s = -np.inf
 
-    def measure(self, motion: MotionSample | None) -> ArrayF32 | None:
-        """Return how far each of `activity_units` moves the region that it moves most, crop px, the
-        stronger side; None between two measurements, without a face, while eyes, head or light
+    def measure(self, motion: MotionSample | None) -> UnitMeasurement | None:
+        """Return a measurement; None between two of them, without a face, while eyes, head or light
         disturb, and until the face at rest is known."""
         if motion is None or motion.track != self._track:
             self._rest.clear()
@@ -71,4 +82,4 @@ class UnitActivity:
         names = activity_units()
         found = np.zeros(len(names), np.float32)
         np.maximum.at(found, [names.index(unit) for unit in units], strengths)
-        return found
+        return UnitMeasurement(now_s, found)

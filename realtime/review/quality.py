@@ -65,7 +65,7 @@ def measure_quality(session: Session, motion: MotionLanes, sound: SessionSound |
     steps_ms = 1e3 * np.diff(frames.time_s[recorded])
     return Quality(
         seconds=session.seconds,
-        unobserved_s=sum(end_s - start_s for start_s, end_s in session.unobserved()),
+        unobserved_s=session.seconds - session.observed_s(),
         recorded=int(recorded.sum()),
         losses=dict(lost),
         interval_ms=session.interval_ms,

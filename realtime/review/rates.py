@@ -43,22 +43,15 @@ def measure_rates(session: Session) -> dict[str, dict[str, Rate]]:
     """Return the rates of `micro`, `macro` and each label: for each question (its repetitions
     together), outside questions, and for the whole session. What was deleted or paused does not
     count as observed."""
-    whole_s, unobserved = session.seconds, session.unobserved()
     spans_s: dict[str, float] = {}
     for question in find_questions(session):
-        observed_s = _observed_s(question.start_s, min(question.end_s, whole_s), unobserved)
-        spans_s[question.name] = spans_s.get(question.name, 0.0) + observed_s
-    observed_s = _observed_s(0.0, whole_s, unobserved)
+        answer_s = session.observed_s(question.start_s, question.end_s)
+        spans_s[question.name] = spans_s.get(question.name, 0.0) + answer_s
+    observed_s = session.observed_s()
     if spans_s:
         spans_s[OUTSIDE] = max(0.0, observed_s - sum(spans_s.values()))
     spans_s[WHOLE_SESSION] = observed_s
     return count_rates(list(event_rows(session)), spans_s)
-
-
-def _observed_s(start_s: float, end_s: float, unobserved: Sequence[tuple[float, float]]) -> float:
-    """Return the length of a span without the gaps `unobserved`, s."""
-    missed_s = (min(to_s, end_s) - max(from_s, start_s) for from_s, to_s in unobserved)
-    return max(0.0, end_s - start_s - sum(max(0.0, span_s) for span_s in missed_s))
 
 
 def count_rates(

@@ -29,7 +29,7 @@ from realtime.sessions.export_rows import event_rows, marker_rows
 from realtime.sessions.exported_copies import note_copies
 from realtime.sessions.ledger import describe_cause
 from realtime.sessions.markers import KIND_WORDS
-from realtime.sessions.reader import Session, check_deleted, open_session
+from realtime.sessions.reader import Session, open_session
 from realtime.sources import CLOCK_WORDS
 from realtime.stream.packed_frame import encode_jpeg
 
@@ -50,10 +50,8 @@ def make_report(session: Session) -> str:
     """Return the HTML of the report of `session`, which may have a coder's edits.
 
     It has pictures of the face only if the recorded consent covers them. It never has sound: a
-    voice tells who is speaking, and what is said. Raises `InputError` if a deletion was
-    interrupted.
+    voice tells who is speaking, and what is said.
     """
-    check_deleted(session)
     motion, sound = read_motion(session.folder), open_sound(session)
     quality = measure_quality(session, motion, sound)
     consent = session.document["consent"] or {}

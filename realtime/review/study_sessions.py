@@ -31,7 +31,7 @@ from realtime.sessions.export_rows import (
     name_session,
 )
 from realtime.sessions.folder import DOCUMENT
-from realtime.sessions.reader import Session, check_deleted, measure_intervals_ms, open_session
+from realtime.sessions.reader import Session, measure_intervals_ms, open_session
 
 RECORD = ".analysis.json"
 """How the name of an analysis' record ends."""
@@ -99,7 +99,6 @@ def read_study_session(path: Path, coder: str | None) -> StudySession:
     `InputError` if it is unfinished or damaged, or if the coder has not reviewed it."""
     if path.is_dir():
         session = open_session(path)
-        check_deleted(session)
         return _of_session(session if coder is None else apply_edits(session, coder))
     if coder is not None:
         raise InputError(f"coder {coder} has not reviewed it: it is an analysis, not a session")
@@ -116,7 +115,7 @@ def _of_session(session: Session) -> StudySession:
         "session": name_session(session),
         "coder": session.coder,
         "seconds": quality.seconds,
-        "observed": quality.seconds - quality.unobserved_s,
+        "observed": session.observed_s(),
         "frames": quality.recorded,
         "lost": sum(quality.losses.values()),
         "fps": None if math.isnan(quality.fps) else quality.fps,

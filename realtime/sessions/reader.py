@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -100,15 +100,6 @@ class Session:
         frames follow each other."""
         return 1000 / self.interval_ms[0]
 
-    @property
-    def deletion_interrupted(self) -> bool:
-        """Whether something that was to be deleted is still there: `recover` finishes it."""
-        spans = [marker.span for marker in self.markers if marker.kind == "redact"]
-        times_s = self.frames.time_s
-        return any(
-            bool(np.any((start_s <= times_s) & (times_s <= end_s))) for start_s, end_s in spans
-        )
-
     def gaps(self) -> list[tuple[float, float, str]]:
         """Return the gaps in the video: the times of the pictures before and after each, on the
         source's clock, and its cause."""
@@ -126,6 +117,13 @@ class Session:
             for before_s, after_s, lost in self._gaps()
             if np.isin(self.frames.causes[lost], on_purpose).any()
         ]
+
+    def observed_s(self, start_s: float = 0.0, end_s: float = math.inf) -> float:
+        """Return how much of a span of the video was observed: its length without `unobserved`. The
+        whole video by default."""
+        end_s = min(end_s, self.seconds)
+        missed_s = (min(to_s, end_s) - max(from_s, start_s) for from_s, to_s in self.unobserved())
+        return max(0.0, end_s - start_s - sum(max(0.0, span_s) for span_s in missed_s))
 
     def _gaps(self) -> Iterator[tuple[float, float, slice]]:
         """The times around each gap, on the source's clock, and the places of its frames."""
@@ -162,37 +160,42 @@ def measure_intervals_ms(indices: ArrayLike, times_s: ArrayLike) -> tuple[float,
     return float(median), float(low), float(high)
 
 
-def check_deleted(session: Session) -> None:
-    """Raise `InputError` if something that was to be deleted is still in `session`: nothing may
-    leave it before."""
-    if session.deletion_interrupted:
-        path = session.folder.path
-        raise InputError(
-            f"a deletion in {path} was interrupted: first finish it, with Recover on the page or "
-            f"fmanet session recover {path}"
-        )
+class RecoveryNeededError(InputError):
+    """The session must be recovered before it can be read."""
 
 
 def open_session(path: Path) -> Session:
-    """Read the session in `path`. Raises `InputError` if it is not a session, or was cut off and is
-    not recovered yet."""
+    """Read the session in `path`. Raises `InputError` if it is not a session, and
+    `RecoveryNeededError` if its recording was cut off, or if something that was to be deleted is
+    still in it: nothing may be seen of it, nor leave it, before a recovery."""
     folder = SessionFolder(path)
     document = folder.read_document()
+    remedy = f"with Recover on the page or fmanet session recover {path}"
     if document["state"] in UNFINISHED:
-        raise InputError(
+        raise RecoveryNeededError(
             f"{path} is still being recorded, or was cut off: once the recording has ended, repair "
-            f"it with fmanet session recover {path}"
+            f"it {remedy}"
         )
     frames = read_ledger(folder.frames)
+    markers = tuple(filter(None, map(parse_marker, read_lines(folder.markers))))
+    if _has_undeleted(frames, markers):
+        raise RecoveryNeededError(f"a deletion in {path} was interrupted: first finish it {remedy}")
     timed = frames.take(~np.isnan(frames.time_s) & (np.nan_to_num(frames.received_s) != 0))
     return Session(
         folder,
         document,
         frames,
         latest_states(filter(None, map(parse_event, read_lines(folder.events)))),
-        tuple(filter(None, map(parse_marker, read_lines(folder.markers)))),
+        markers,
         clock_offsets=find_clock_offsets(
             timed.time_s,
             np.where(timed.having_clock(SOURCE_TIME), timed.time_s, timed.received_s),
         ),
     )
+
+
+def _has_undeleted(frames: FrameTable, markers: Iterable[Marker]) -> bool:
+    """Return whether something that was to be deleted is still there."""
+    spans = (marker.span for marker in markers if marker.kind == "redact")
+    times_s = frames.time_s
+    return any(bool(np.any((start_s <= times_s) & (times_s <= end_s))) for start_s, end_s in spans)

@@ -14,7 +14,7 @@ from model.records import Frame
 from realtime.sessions.frame_table import NO_PART, Places
 from realtime.sessions.reader import Session, open_session
 from realtime.sources import SourceInfo, SourceOptions
-from realtime.sources.frame_source import FrameSource, Gate
+from realtime.sources.frame_source import FrameSource
 from realtime.sources.video_decoding import (
     LIMITS,
     VideoPacket,
@@ -32,7 +32,6 @@ class SessionSource(FrameSource):
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
         """Raises `SourceError` if `spec` is not a session or has no pictures."""
-        super().__init__(options.rotate)
         if options.fps is not None:
             raise SourceError(
                 f"{spec}: --fps {options.fps:g} does not apply to a session, which has its own "
@@ -48,7 +47,7 @@ class SessionSource(FrameSource):
             raise SourceError(f"{spec}: no frame was recorded in this session")
         zero_s = self._session.zero_s
         self._start_s = zero_s + options.start_s if options.start_s else -math.inf
-        self._gate = Gate(options.rotate, self._start_s)
+        super().__init__(options.rotate, self._start_s)
         document = self._session.document
         camera, seconds = document["camera"], self._session.seconds
         fps = self._session.fps

@@ -182,8 +182,9 @@ def split_spec(spec: str) -> tuple[str, str]:
     `kind` and `kind:rest` name the kind (`folder:demo`); otherwise the form of `spec` decides.
     Raises `SourceError` if neither works.
     """
+    shown = hide_password(spec)
     if not _can_be_asked_for(spec):
-        raise SourceError(f"source {spec!r}: no file name or address can contain these characters")
+        raise SourceError(f"source {shown!r}: no file name or address can contain these characters")
     kind, colon, rest = spec.partition(":")
     if kind in SOURCES and not rest.startswith("//"):
         return kind, rest if colon else spec
@@ -198,7 +199,6 @@ def split_spec(spec: str) -> tuple[str, str]:
         return "file", str(path)
     if spec.isdecimal():  # after existing paths: data sets use numbers as folder names
         return "camera", str(int(spec))
-    shown = hide_password(spec)
     raise SourceError(f"source {shown!r}: no such file or folder; choose {CHOICES}")
 
 
@@ -221,6 +221,9 @@ def hide_password(spec: str) -> str:
     """Return the spec in a form that may be shown and written down: an address without user and
     password, wherever they are, and without values that may be a token. Removes too much rather
     than too little."""
+    first, *others = re.split(r"::(?=[a-z][a-z0-9+.-]*:(?://|:))", spec, maxsplit=1)
+    if others:  # chained, as fsspec has it: `zip://a.mkv::https://…`
+        return f"{hide_password(first)}::{hide_password(others[0])}"
     scheme, mark, rest = spec.partition("://")
     if not mark:
         # Not an address, or one that lacks its beginning.

@@ -126,7 +126,7 @@ class Gate:
 class FrameSource(ABC):
     """A `Source` whose `_run` yields frames, each passed through `_gate`.
 
-    A subclass calls this `__init__` first and sets `_info` before its own returns. `_info`
+    A subclass calls this `__init__` and sets `_info` before its own returns. `_info`
     describes the original pictures; `info` describes them as handed out.
     """
 

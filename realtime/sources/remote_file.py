@@ -14,8 +14,9 @@ from model.errors import SourceError
 from realtime.sources import hide_password
 from realtime.sources.network_stream import SCHEMES
 
-_VERSION = ("size", "mtime", "created", "etag", "content-md5", "lastmodified", "last_modified",
-            "md5hash", "updated", "uid")  # fmt: skip
+_VERSION = ("size", "mtime", "created", "etag", "content-md5", "digest", "lastmodified",
+            "last_modified", "last-modified", "last_write_time", "modificationtime", "md5hash",
+            "sha", "updated")  # fmt: skip
 """What file systems call what changes when a file does."""
 _DOCUMENT = "session.json"
 
@@ -39,8 +40,9 @@ def is_remote(spec: str) -> bool:
 
 def remote_name(spec: str) -> str:
     """Return the name of the file at the address `spec`."""
-    address = next(part for part in spec.split("::") if "://" in part)
-    return PurePosixPath(address.partition("?")[0]).name
+    address = next((part for part in spec.split("::") if "://" in part), spec)
+    host, _, path = address.partition("?")[0].rpartition("://")[2].partition("/")
+    return PurePosixPath(path).name or host.rpartition("@")[2]
 
 
 def remote_facts(spec: str) -> list[str]:
@@ -61,12 +63,14 @@ def fetched(spec: str) -> Iterator[Path]:
         raise SourceError(f"{shown} is a folder: give a file, or copy the folder and give its path")
     if size is None:
         raise SourceError(f"{shown} does not say how large it is, as a live stream: give a file")
-    if _is_part_of_session(found):
+    with _errors_in_one_line(spec):
+        of_session = _is_part_of_session(found)
+    if of_session:
         raise SourceError(
             f"{shown} belongs to a session: copy the whole folder and give the copy's path"
         )
-    with tempfile.TemporaryDirectory(prefix="fmanet-") as folder:
-        if (free := shutil.disk_usage(folder).free) < size:
+    with _scratch_folder() as (folder, free):
+        if free < size:
             raise SourceError(
                 f"{shown} has {size / 1e9:.1f} GB and {folder} room for {free / 1e9:.1f} GB: make "
                 "room there, or set TMPDIR to a folder that has it"
@@ -77,6 +81,30 @@ def fetched(spec: str) -> Iterator[Path]:
         if path.stat().st_size != size:
             raise SourceError(f"{shown} was not fetched whole: try again")
         yield path
+
+
+@contextmanager
+def _scratch_folder() -> Iterator[tuple[Path, int]]:
+    """Yield a new folder for temporary files, and the room there, B. It is deleted afterwards.
+    Raises `SourceError` if it cannot be made or deleted."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="fmanet-")
+        free = shutil.disk_usage(folder.name).free
+    except OSError as error:
+        raise SourceError(
+            f"no folder for a copy of the recording ({error.strerror or error}): set TMPDIR to one "
+            "that can be written"
+        ) from None
+    try:
+        yield Path(folder.name), free
+    finally:
+        try:
+            folder.cleanup()
+        except OSError as error:
+            raise SourceError(
+                f"{folder.name}, with a copy of the recording, cannot be deleted "
+                f"({error.strerror}): delete it"
+            ) from None
 
 
 def _find(spec: str) -> _Found:
@@ -91,7 +119,7 @@ def _is_part_of_session(found: _Found) -> bool:
     parent = found.path.partition("?")[0].rpartition("/")[0]
     try:
         return bool(found.files.exists(f"{parent}/{_DOCUMENT}"))
-    except Exception:  # as where the folder may not be looked at
+    except PermissionError:  # the file may be read, but not what lies beside it
         return False
 
 
@@ -105,5 +133,16 @@ def _errors_in_one_line(spec: str) -> Iterator[None]:
         raise SourceError(f"{shown}: there is no such file") from None
     except Exception as error:
         said = str(error).strip() or type(error).__name__
-        why = said.splitlines()[0].replace(spec, shown)
+        why = _hide_passwords(said.splitlines()[0], spec)
         raise SourceError(f"{shown} cannot be fetched: {why}") from None
+
+
+def _hide_passwords(text: str, spec: str) -> str:
+    """Return `text` with the addresses of `spec`, and any other, as they may be shown."""
+    for address in filter(None, spec.split("::")):
+        shown = hide_password(address)
+        text = text.replace(address, shown)
+        _, _, path = address.partition("://")
+        if path:  # as fsspec hands it on
+            text = text.replace(path, shown.partition("://")[2])
+    return re.sub(r"[a-z][a-z0-9+.-]*://\S+", lambda found: hide_password(found[0]), text)

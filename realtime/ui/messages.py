@@ -6,6 +6,7 @@ Frames go out as binary messages, all others as JSON. A frame message is a littl
 [[name, bytes], …]. The last part is the JPEG."""
 
 import json
+import math
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -25,7 +26,7 @@ from realtime.results.overlay import describe_frame, draw_heat, finite, reduce_m
 from realtime.results.results import SignalAt
 from realtime.results.sentences import describe_in_all
 from realtime.results.snapshot import Snapshot
-from realtime.results.unit_activity import activity_units
+from realtime.results.unit_activity import UnitActivity, UnitMeasurement, activity_units
 from realtime.review.motion_lanes import LANES, find_lane
 from realtime.sessions.ledger import describe_cause
 from realtime.sources import SEEKABLE, SourceInfo, hide_password
@@ -95,6 +96,22 @@ class FrameEncoder:
         self._lock = threading.Lock()
         self._step: Step | None = None
         self._parts: dict[str, bytes] = {}
+        self._activity = UnitActivity()
+        self._units: UnitMeasurement | None = None
+        self._measured = (-1, -math.inf)  # the run, and the time of the newest step in it
+
+    def measure_units(self, step: Step, run: int) -> UnitMeasurement | None:
+        """Return the newest measurement of the action units in `run`, of `step` or of one before;
+        None before there is one."""
+        time_s = step.frame.stamp.time_s
+        with self._lock:
+            before, last_s = self._measured
+            if run != before:
+                self._activity, self._units = UnitActivity(), None
+            if run != before or time_s > last_s:  # not for every viewer
+                self._measured = run, time_s
+                self._units = self._activity.measure(step.motion) or self._units
+            return self._units
 
     def parts(self, step: Step, rotate: int = 0) -> dict[str, bytes]:
         """Return heat map, motion field, landmarks (float32 x, y in px of the frame) and JPEG: the
@@ -115,7 +132,7 @@ def make_frame_message(
     captured_s: float,
     *,
     large: Prediction | None = None,
-    units_px: ArrayF32 | None = None,
+    units: UnitMeasurement | None = None,
 ) -> bytes:
     """Return the binary message of one frame.
 
@@ -125,14 +142,14 @@ def make_frame_message(
     is complete even if frames were skipped. `rejected` are the candidates rejected at that sample:
     [onset_s, apex_s, end_s, kind, reason]. `large`: what a large movement in progress is named so
     far, `label` and `probability`; None if there is none. `units`: how far each unit moves the
-    face, as `UnitActivity.measure` returns it, where there is a measurement."""
+    face, [time_s, px of each], if there is a new measurement."""
     header = describe_frame(step, event)
     header["large"] = large and {
         "label": large.label,
         "probability": large.probabilities.get(large.label),
     }
-    if units_px is not None:
-        header["units"] = [round(float(px), 2) for px in units_px]
+    if units is not None:
+        header["units"] = [units.time_s, [round(float(px), 2) for px in units.px]]
     header["message"] = number
     header["captured_s"] = captured_s
     header["signals"] = [

@@ -90,7 +90,6 @@ class OpenSession:
                 for a, b, why in session.gaps()
             ],
             "coders": list_coders(session.folder),
-            "deletion_interrupted": session.deletion_interrupted,
         }
 
     def edit(self, edit: Edit, kind: Kind, program: Event | None) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from realtime.review.session_report import make_report
 from realtime.sessions.export_rows import name_files
 from realtime.sessions.exported_copies import ForgottenCopies, forget_copies
 from realtime.sessions.folder import hold
-from realtime.sessions.reader import Session
+from realtime.sessions.reader import RecoveryNeededError, Session
 from realtime.sessions.recover import recover
 from realtime.ui.downloads import NO_STORE, answer_file, answer_zip, attachment, find_export
 from realtime.ui.event_pictures import Factor, Replays, answer_jpeg, answer_replay, describe_replay
@@ -71,7 +71,10 @@ def build_review_routes(root: Path) -> APIRouter:
     @router.get("/{name}/session")
     @error_as_answer
     def session(name: str) -> dict[str, Any]:
-        return store.open(name).describe()
+        try:
+            return store.open(name).describe()
+        except RecoveryNeededError as error:
+            return {"recovery_needed": str(error)}
 
     @router.get("/{name}/times.f64")
     @error_as_404

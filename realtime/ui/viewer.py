@@ -19,7 +19,7 @@ from realtime.results.demo_tally import MOST_EVENTS, DemoTally, Tally
 from realtime.results.overlay import find_current_event
 from realtime.results.restlessness import RESTLESS_S, find_restless
 from realtime.results.snapshot import Snapshot
-from realtime.results.unit_activity import UnitActivity
+from realtime.results.unit_activity import UnitMeasurement
 from realtime.sources import Source
 from realtime.sources.demo_face import Demo
 from realtime.spotting.baseline_file import Baseline
@@ -105,7 +105,7 @@ class Viewer:
         self._forgotten: tuple[tuple[float, float], ...] = ()
         self._last: Step | None = None
         self._tally: DemoTally | None = None
-        self._units = UnitActivity()
+        self._units: UnitMeasurement | None = None  # the last one sent
         self._news_lock = anyio.Lock()
         self._shown_news = 0  # of the changes of events
 
@@ -222,13 +222,21 @@ class Viewer:
         signals = [s for s in self._session.results.history(last_s) if s.stamp.time_s <= time_s]
         captured_s = self._captured_s(step)
         event = find_current_event(self._session.results.events(RECENT), time_s)
-        large = self._session.large
-        units_px = self._units.measure(step.motion)
-        if self._session.hides_labels:
-            event = large = units_px = None
-        parts = self._encoder.parts(step, self._session.config.rotate)
+        units = None
+        if self._session.hides_labels:  # asked after the events: they may be those of a recording
+            event = None
+        else:
+            units = self._encoder.measure_units(step, self._run)
+        is_new, self._units = units is not self._units, units
         data = make_frame_message(
-            *(self._number, step, event, signals, parts, captured_s), large=large, units_px=units_px
+            self._number,
+            step,
+            event,
+            signals,
+            self._encoder.parts(step, self._session.config.rotate),
+            captured_s,
+            large=self._session.large,
+            units=units if is_new else None,
         )
         return _SentFrame(data, step, captured_s, start_s, monotonic_s())
 
@@ -265,7 +273,6 @@ class Viewer:
             self._painted = Percentiles()
             self._start_s = None
             self._tally = None
-            self._units = UnitActivity()
         if self._start_s is None:
             self._start_s = self._zero_s(snapshot)
         state = None if source is None else source.status().state

@@ -33,6 +33,7 @@ export class Help {
   #dialog;
   #tip = make("div", { class: "fl-tip", role: "dialog", "aria-label": "Tour", hidden: "" });
   #step = 0;
+  #welcomed = false;
 
   /** `keys`: what a key does, by key. They work while nothing is typed and the tab is visible. */
   constructor(root, dialog, button, keys) {
@@ -75,8 +76,10 @@ export class Help {
   }
 
   /** Begin the tour, the first time that this browser shows the page. A browser that a program drives
-   * takes none. */
+   * takes none. Every frame calls it. */
   welcome() {
+    if (this.#welcomed) return;
+    this.#welcomed = true;
     if (navigator.webdriver || localStorage.getItem(TOURED) || !this.#tip.hidden || this.#dialog.open) return;
     this.#go(0, document.activeElement === document.body);
   }

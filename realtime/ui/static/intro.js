@@ -45,14 +45,14 @@ export function restlessWords(restless, lanes) {
   if (!found.length) return "";
   const limits = found.map((lane) => restless[lane]);
   const [low, high] = [Math.min(...limits), Math.max(...limits)];
-  const who = found.length === lanes.length ? "Face" : inWords(found);
+  const who = found.length === lanes.length ? "Face" : nameLanes(found);
   const count = high < EVEN * low
     ? `${low.toFixed(1)} px`
     : found.map((lane) => `${restless[lane].toFixed(1)} px (${lane.toLowerCase()})`).join(", ");
   return `${who} in constant motion: only movements over ${count} count`;
 }
 
-function inWords(lanes) {
+function nameLanes(lanes) {
   const words = lanes.join(", ").toLowerCase().replace(/, ([^,]*)$/, " and $1");
   return words[0].toUpperCase() + words.slice(1);
 }

@@ -152,8 +152,7 @@ class Review {
     choice.replaceChildren(
       ...found.sessions.map(({ name, started_utc: started, unfinished, error }) => {
         const words = error ? `${name} (cannot be read)` : `${name} · ${started.slice(0, 16).replace("T", " ")}`;
-        const option = { value: name, "data-unfinished": unfinished ? "yes" : "no" };
-        return make("option", option, unfinished ? `${words} (recording, or cut off)` : words);
+        return make("option", { value: name }, unfinished ? `${words} (recording, or cut off)` : words);
       }),
     );
     const none = this.#ref("none");
@@ -172,12 +171,14 @@ class Review {
     this.#ref("recover").hidden = true;
     await this.#coding.flush();
     const facts = await this.#ask(`${encodeURIComponent(name)}/session`);
-    if (facts) facts.times_s = await this.#loadTimes(name);
+    const unreadable = facts?.recovery_needed;
+    if (facts && !unreadable) facts.times_s = await this.#loadTimes(name);
     if (turn !== this.#turn) return; // another was chosen meanwhile
     if (!facts?.times_s) {
-      const unfinished = this.#ref("session").selectedOptions[0]?.dataset.unfinished === "yes";
-      this.#offerRecovery(name, unfinished);
-      if (unfinished) this.#warn(`${name} was cut off, or is still being recorded: press Recover once it has ended.`);
+      if (unreadable) {
+        this.#warn(unreadable);
+        Object.assign(this.#ref("recover"), { hidden: false, value: name, textContent: `Recover ${name}` });
+      }
       this.#ref("session").value = this.#name;
       return;
     }
@@ -200,16 +201,10 @@ class Review {
     await this.#openCoding(this.#coder);
     if (turn !== this.#turn) return;
     this.#player.go(0);
-    this.#offerRecovery(name, facts.deletion_interrupted);
-    if (facts.deletion_interrupted) this.#warn(`A deletion in ${name} was interrupted: press Recover to finish it.`);
   }
 
   #openCoding(coder, look) {
     return this.#coding.open(this.#address, this.#facts.started_utc, coder, look);
-  }
-
-  #offerRecovery(name, needed) {
-    Object.assign(this.#ref("recover"), { hidden: !needed, value: name, textContent: `Recover ${name}` });
   }
 
   async #recover(name) {

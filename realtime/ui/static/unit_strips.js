@@ -34,8 +34,9 @@ export class UnitStrips {
     this.draw();
   }
 
-  push({ time_s: t, units: px }) {
-    if (!px) return;
+  push({ units }) {
+    if (!units) return;
+    const [t, px] = units;
     if (t < (this.#rows.at(-1)?.t ?? 0)) this.#rows = []; // another source, another clock
     this.#rows.push({ t, px });
     while (this.#rows[0].t < t - SHOWN_S - GAP_S) this.#rows.shift();
