@@ -53,7 +53,7 @@ def hit(window: Window, true: TrueExpression) -> bool:
     return iou(interval_of(window), row) >= 0.5
 
 
-@pytest.mark.parametrize("seed", [19, 29])
+@pytest.mark.parametrize("seed", [10, 19, 29, 48])
 def test_an_expression_that_starts_while_a_blink_ends_is_found(seed: int) -> None:
     true = first(BLINKING, seed)
     blinks = plan_block(BLINKING, seed, 0, lid_travel_px=10.0).blinks

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.records import ArrayF64, Stamp
+from realtime.spotting.blinks import Blinks
 from realtime.spotting.expression_patterns import expression_patterns, usual_noise
 from realtime.spotting.matched_filter import OPEN_SD, MatchedFilter, MatchedPulses
 from realtime.spotting.motion import REGIONS
@@ -36,11 +37,11 @@ def hill(seconds: float, apex_s: float, length_s: float = 0.4) -> ArrayF64:
 
 def pulses(values: ArrayF64) -> list[Pulse]:
     """The pulses that end after `KNOWN_S`."""
-    follower, history = MatchedPulses(expression_patterns()), History(SIZE, 6.0, 0.02)
+    follower, history = MatchedPulses(expression_patterns(), Blinks(3.0)), History(SIZE, 6.0, 0.02)
     found = []
     for k, value in enumerate(values):
         history.push(Stamp(k, k / FPS), value)
-        pulse = follower.push(history, False)
+        pulse = follower.push(history)
         if pulse is not None and pulse.state == "ended" and pulse.apex_s > KNOWN_S:
             found.append(pulse)
     return found
@@ -82,7 +83,10 @@ def test_a_step_is_no_expression() -> None:
 def test_what_is_skipped_is_not_taken_for_noise() -> None:
     strengths = []
     for skipped in (False, True):
-        matched, history = MatchedFilter(expression_patterns()), History(SIZE, 6.0, 0.02)
+        matched, history = (
+            MatchedFilter(expression_patterns(), Blinks(3.0)),
+            History(SIZE, 6.0, 0.02),
+        )
         values = nodding(20, seed=6) + sum(hill(20, s) for s in np.arange(3.0, 20.0)) * smile()
         found = []
         for k, value in enumerate(values):
@@ -90,40 +94,51 @@ def test_what_is_skipped_is_not_taken_for_noise() -> None:
             if skipped and abs(time_s - round(time_s)) < 0.25:
                 matched.skip(time_s - 0.02, time_s + 0.02)
             history.push(Stamp(k, time_s), value)
-            match = matched.push(history, False)
+            match = matched.push(history)
             found.append(0.0 if match is None else match.strength)
         strengths.append(max(found[-3 * FPS :]))
     assert strengths[1] > 1.2 * strengths[0]
 
 
 def test_a_calm_face_that_starts_to_nod_becomes_noise() -> None:
-    matched, history = MatchedFilter(expression_patterns()), History(SIZE, 6.0, 0.02)
+    matched, history = MatchedFilter(expression_patterns(), Blinks(3.0)), History(SIZE, 6.0, 0.02)
     calm = 0.03 * np.random.default_rng(7).standard_normal((10 * FPS, SIZE))
     found = []
     for k, value in enumerate(np.concatenate([calm, nodding(25, seed=7)])):
         history.push(Stamp(k, k / FPS), value)
-        match = matched.push(history, False)
+        match = matched.push(history)
         found.append(0.0 if match is None else match.strength)
     assert np.mean(found[11 * FPS : 13 * FPS]) > 1.5 * np.mean(found[-5 * FPS :])
 
 
+def strength_near(pattern: ArrayF64, apex_s: float, closed_s: tuple[float, float]) -> float:
+    """The greatest strength around a hill of 1 px, with the eyes closed from … to …"""
+    blinks = Blinks(3.0)
+    matched, history = MatchedFilter(expression_patterns(), blinks), History(SIZE, 6.0, 0.02)
+    values = 0.03 * np.random.default_rng(8).standard_normal((12 * FPS, SIZE))
+    found = []
+    for k, value in enumerate(values + hill(12, apex_s) * pattern):
+        history.push(Stamp(k, k / FPS), value)
+        blinks.push(k / FPS, closed_s[0] < k / FPS < closed_s[1])
+        match = matched.push(history)
+        found.append(0.0 if match is None else match.strength)
+    return max(found[9 * FPS :])
+
+
 def test_a_blink_moves_the_brows_but_hides_no_smile() -> None:
     brows = np.tile([0.0, -1.0], len(REGIONS)) * BROWS
-    strengths = []
-    for pattern, blink in ((brows, False), (brows, True), (smile(), True)):
-        matched, history = MatchedFilter(expression_patterns()), History(SIZE, 6.0, 0.02)
-        values = 0.03 * np.random.default_rng(8).standard_normal((12 * FPS, SIZE))
-        values = values + 1.0 * hill(12, 10.0) * pattern
-        found = []
-        for k, value in enumerate(values):
-            history.push(Stamp(k, k / FPS), value)
-            match = matched.push(history, blink and 9.9 < k / FPS < 10.1)
-            found.append(0.0 if match is None else match.strength)
-        strengths.append(max(found[9 * FPS :]))
-    raised, blinked, smiled = strengths
+    raised = strength_near(brows, 10.0, (0, 0))
+    blinked = strength_near(brows, 10.0, (9.9, 10.1))
+    smiled = strength_near(smile(), 10.0, (9.9, 10.1))
     assert blinked < 0.5 * raised
-    assert smiled > blinked
-    assert smiled > OPEN_SD
+    assert smiled > max(blinked, OPEN_SD)
+
+
+def test_brows_that_rise_as_the_eyes_open_are_measured_against_the_face_before() -> None:
+    brows = np.tile([0.0, -1.0], len(REGIONS)) * BROWS
+    opened = strength_near(brows, 10.0, (9.65, 9.85))
+    assert opened > 2 * strength_near(brows, 10.0, (9.9, 10.1))
+    assert opened > 2 * OPEN_SD
 
 
 def test_the_usual_noise_is_a_covariance_in_which_neighbours_move_together() -> None:
@@ -138,10 +153,10 @@ def test_the_usual_noise_is_a_covariance_in_which_neighbours_move_together() -> 
 
 @given(st.lists(st.floats(-50, 50, allow_nan=False), min_size=SIZE, max_size=SIZE))
 def test_any_jump_leaves_the_filter_finite(jump: list[float]) -> None:
-    matched, history = MatchedFilter(expression_patterns()), History(SIZE, 6.0, 0.02)
+    matched, history = MatchedFilter(expression_patterns(), Blinks(3.0)), History(SIZE, 6.0, 0.02)
     for k in range(60):
         history.push(Stamp(k, k / FPS), np.array(jump) * (k % 7 == 3))
-        match = matched.push(history, False)
+        match = matched.push(history)
         assert match is None or np.isfinite(match.strength)
 
 

@@ -2,8 +2,15 @@ import numpy as np
 import pytest
 
 from model.records import MotionSample, Stamp
-from realtime.spotting.motion import REGIONS
-from realtime.spotting.rejection_rules import BLINK_FACTOR, HEAD_RISE_PER_PX, Disturbances
+from realtime.spotting.motion import LOWER, REGIONS
+from realtime.spotting.region_pulse import Pulse
+from realtime.spotting.rejection_rules import (
+    BLINK_FACTOR,
+    HEAD_RISE_PER_PX,
+    Disturbances,
+    spoke_before,
+)
+from realtime.spotting.smoothing import History
 
 BROW, LID, CHIN = (REGIONS.index(name) for name in ("brow_inner_right", "lid_lower_left", "chin"))
 
@@ -60,3 +67,34 @@ def test_only_the_last_seconds_are_kept():
     assert nuisances.name(0.4, 0.6) is None
     nuisances.clear()
     assert nuisances.name(0.0, 4.0) is None
+
+
+LIPS = [i for i, name in enumerate(REGIONS) if name.startswith(("lip", "mouth", "chin"))]
+
+
+@pytest.mark.parametrize(
+    ("moving", "hertz", "speaks"),
+    [
+        (LIPS, 4.0, True),
+        (LIPS, 0.2, False),  # a drift
+        (range(len(REGIONS)), 1.0, False),  # a head that sways
+        ([], 1.0, False),
+    ],
+)
+def test_a_mouth_speaks_when_it_moves_by_itself(moving, hertz, speaks):
+    history = History(2 * len(REGIONS), 6.0, 0.02)
+    for k in range(60):
+        motion = np.zeros((len(REGIONS), 2))
+        motion[list(moving), 1] = 0.8 * np.sin(2 * np.pi * hertz * k / 30)
+        history.push(Stamp(k, k / 30), motion.ravel())
+    smile = Pulse(
+        state="ended",
+        onset_s=1.6,
+        apex_s=1.8,
+        offset_s=1.95,
+        fall=1.0,
+        depth=1.0,
+        variation_ratio=1.0,
+        motion=np.full((len(LOWER), 2), 0.5),
+    )
+    assert spoke_before(smile, np.full(len(LOWER), 0.3), history) is speaks

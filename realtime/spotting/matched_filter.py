@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from model.records import ArrayF64
+from realtime.spotting.blinks import FACE_TAIL_S, LONGEST_S, Blinks
 from realtime.spotting.expression_patterns import blink_noise, usual_noise
 from realtime.spotting.region_pulse import RETURNED, SETTLED, Pulse, foot, variation_ratio
 from realtime.spotting.smoothing import History
@@ -35,9 +36,6 @@ STRANGE_S, STRANGE_SHARE = 5.0, 0.5
 `STRANGE_SHARE` of the last seconds."""
 LEAST_FLANK = 0.3
 """An expression rises and falls: each flank has at least this share of its bend."""
-BLINK_LEAD_S, BLINK_TAIL_S = 0.1, 0.2
-"""The face moves with the lids from this long before an eye counts as closed until this long
-after. The lids alone are done sooner: `realtime.spotting.rejection_rules.BLINK_TAIL_S`."""
 _EVERY_S = 0.1
 _WAIT_S = 0.7  # until it is known whether a bend belongs to an expression
 _NEAR_S = 0.2  # a bend of an expression changes those within this time
@@ -64,31 +62,28 @@ class _Waiting:
 class MatchedFilter:
     """The filter for one face. Feed it every sample, in order."""
 
-    def __init__(self, patterns: ArrayF64) -> None:
-        """`patterns`: (P, 2 R) directions of expressions."""
+    def __init__(self, patterns: ArrayF64, blinks: Blinks) -> None:
+        """`patterns`: (P, 2 R) directions of expressions. `blinks` is kept up to date."""
+        self._blinks = blinks
         self._noises = [_Noise(patterns) for _ in REACHES_S]
         self._strange_share = 0.6  # a face that has not rested for a second is noise
         self._waiting: deque[_Waiting] = deque()
         self._strange: deque[float] = deque()
-        self._blinks: deque[float] = deque()
         self._skipped: deque[tuple[float, float]] = deque(maxlen=8)
 
     def clear(self) -> None:
         """Forget bends that wait; keep the noise."""
-        for each in (self._waiting, self._strange, self._blinks, self._skipped):
+        for each in (self._waiting, self._strange, self._skipped):
             each.clear()
 
     def skip(self, from_s: float, to_s: float) -> None:
         """Do not learn from this time: an expression, or something else that is no noise."""
         self._skipped.append((from_s, to_s))
 
-    def push(self, history: History, blink: bool) -> Match | None:
-        """Return the strongest match that ends at the newest entry of `history`, at which an eye is
-        closed or not; None at first."""
+    def push(self, history: History) -> Match | None:
+        """Return the strongest match that ends at the newest entry of `history`; None at first."""
         times, values = history.times_s, history.values
         now_s = float(times[-1])
-        if blink:
-            self._blinks.append(now_s)
         if now_s - 2 * max(REACHES_S) < times[0]:
             return None
         begins = times.searchsorted([now_s - 2 * reach_s for reach_s in REACHES_S])
@@ -98,32 +93,41 @@ class MatchedFilter:
         for reach_s, noise, first, middle in zip(
             REACHES_S, self._noises, begins, middles, strict=True
         ):
-            before, after = values[middle] - values[first], values[middle] - values[-1]
-            bend = (before + after) / 2
-            bends.append(bend)
-            blinks = bool(self._blinks) and now_s - self._blinks[-1] < 2 * reach_s + BLINK_TAIL_S
-            strength, direction = noise.match(bend, blinks)
+            bends.append(values[middle] - (values[first] + values[-1]) / 2)
+            base, share = self._base(times, first, middle)
+            before, after = values[middle] - values[base], values[middle] - values[-1]
+            moved = [self._blinks.share_at(float(times[k])) for k in (base, middle, -1)]
+            blink = (share * moved[0]) ** 2 + moved[1] ** 2 + ((1 - share) * moved[2]) ** 2
+            strength, direction = noise.match(share * before + (1 - share) * after, blink)
             if best is None or strength > best.strength:
                 flank = min(before @ direction, after @ direction)
                 if flank > LEAST_FLANK * strength:
                     best = Match(strength, direction, float(times[middle]), reach_s)
         if best is not None and best.strength > OPEN_SD:
             self._strange.append(best.apex_s)
-        for moments in (self._strange, self._blinks):
-            while moments and now_s - moments[0] > _KEEP_S:
-                moments.popleft()
+        while self._strange and now_s - self._strange[0] > _KEEP_S:
+            self._strange.popleft()
         if not self._waiting or now_s - self._waiting[-1].time_s >= _EVERY_S:
             self._waiting.append(_Waiting(now_s, bends))
         while self._waiting and now_s - self._waiting[0].time_s >= _WAIT_S:
             self._learn(self._waiting.popleft())
         return best
 
+    def _base(self, times: ArrayF64, first: int, middle: int) -> tuple[int, float]:
+        """Return the position that a bend is measured from, and how much of the bend it makes. In a
+        blink it is the one before: it says where the face was."""
+        if self._blinks.share_at(float(times[first])) > 0:
+            base = int(times.searchsorted(self._blinks.start_before(float(times[first])))) - 1
+            if base >= 0 and times[first] - times[base] < LONGEST_S:
+                return base, float((times[-1] - times[middle]) / (times[-1] - times[base]))
+        return first, 0.5
+
     def _learn(self, waited: _Waiting) -> None:
         end_s = waited.time_s
         for reach_s, noise, bend in zip(REACHES_S, self._noises, waited.bends, strict=True):
             middle_s = end_s - reach_s
             begin_s = middle_s - reach_s
-            if any(begin_s - BLINK_TAIL_S < b < end_s + BLINK_LEAD_S for b in self._blinks):
+            if self._blinks.near(begin_s, end_s, FACE_TAIL_S):
                 continue
             if any(a < end_s and begin_s < b for a, b in self._skipped):
                 continue
@@ -157,9 +161,9 @@ _KEEP_S = 3.0
 class MatchedPulses:
     """Follows expressions of the whole face along the direction in which they stand out."""
 
-    def __init__(self, patterns: ArrayF64) -> None:
-        """`patterns`: (P, 2 R) directions of expressions."""
-        self._filter = MatchedFilter(patterns)
+    def __init__(self, patterns: ArrayF64, blinks: Blinks) -> None:
+        """`patterns`: (P, 2 R) directions of expressions. `blinks` is kept up to date."""
+        self._filter = MatchedFilter(patterns, blinks)
         self.reset()
 
     def reset(self) -> None:
@@ -185,10 +189,9 @@ class MatchedPulses:
         before = max((sd for t, sd in self._recent if from_s <= t <= to_s), default=0.0)
         return before / (OPEN_SD * pulse.strength)
 
-    def push(self, history: History, blink: bool) -> Pulse | None:
-        """Take in the newest entry of `history`, at which an eye is closed or not; return the pulse
-        that is open or just ended."""
-        found = self._filter.push(history, blink)
+    def push(self, history: History) -> Pulse | None:
+        """Take in the newest entry of `history`; return the pulse that is open or just ended."""
+        found = self._filter.push(history)
         now_s = float(history.times_s[-1])
         if found is not None:
             self._recent.append((found.apex_s, found.strength))
@@ -253,16 +256,14 @@ class _Noise:
         self._patterns = patterns
         self._covariance = PRIOR_PX**2 * usual_noise()
         self._seen_s = PRIOR_S
-        self._blinking: ArrayF64 | None = None
         self._prepare()
 
-    def match(self, bend: ArrayF64, blink: bool) -> tuple[float, ArrayF64]:
-        """Return the strength of the best pattern and its direction, during a blink or not."""
+    def match(self, bend: ArrayF64, blink: float) -> tuple[float, ArrayF64]:
+        """Return the strength of the best pattern and its direction, in a bend with this share of
+        a blink's variance."""
         directions = self._directions
-        if blink:
-            if self._blinking is None:
-                self._blinking = self._whiten(np.linalg.inv(self._noise + blink_noise()))
-            directions = self._blinking
+        if blink > 0:
+            directions = self._whiten(np.linalg.inv(self._noise + blink * blink_noise()))
         strengths = directions @ bend
         best = int(strengths.argmax())
         return float(strengths[best]), directions[best]
@@ -283,7 +284,6 @@ class _Noise:
         self._noise.ravel()[:: size + 1] += FLOW_NOISE_PX**2  # its diagonal
         self._inverse = np.linalg.inv(self._noise)
         self._directions = self._whiten(self._inverse)
-        self._blinking = None
 
     def _whiten(self, inverse: ArrayF64) -> ArrayF64:
         directions: ArrayF64 = self._patterns @ inverse

@@ -127,16 +127,6 @@ class PulseFollower:
         size = np.hypot(deviation[:, 0::2], deviation[:, 1::2])
         return float((size / self.threshold).max())
 
-    def reach_px(self, history: History, from_s: float, to_s: float) -> ArrayF64:
-        """Return each region's greatest distance from its median place in that time, (G,) px."""
-        begin, end = history.since(from_s), history.since(to_s)
-        if begin >= end:
-            return np.zeros(len(self.floor_px))
-        values = history.values[begin:end, self._columns]
-        deviation = values - np.median(values, axis=0)
-        reach: ArrayF64 = np.hypot(deviation[:, 0::2], deviation[:, 1::2]).max(axis=0)
-        return reach
-
     def push(self, history: History, factor: ArrayF64) -> Pulse | None:
         """Take in the newest entry of `history`; return the pulse that is open or has just ended.
 

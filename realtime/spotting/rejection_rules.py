@@ -6,20 +6,18 @@ crop, a glance, speech.
 """
 
 from collections import deque
-from collections.abc import Iterable
 
 import numpy as np
 
 from model.records import ArrayF64, MotionSample
+from realtime.spotting.blinks import Blinks
 from realtime.spotting.motion import LOWER, REGIONS, UPPER
-from realtime.spotting.region_pulse import Pulse, PulseFollower
+from realtime.spotting.region_pulse import Pulse
 from realtime.spotting.smoothing import History
 
 BLINK_FACTOR = 2.5
 """A blink silences the lids and raises all other thresholds by this factor: brows and cheeks follow
 the lids, and the mesh moves the crop a little."""
-BLINK_LEAD_S, BLINK_TAIL_S = 0.1, 0.15
-"""The lids move this long before and after an eye counts as closed."""
 HEAD_TRAVEL_S, HEAD_RISE_PER_PX = 0.3, 0.1
 """Each px that the head travels within `HEAD_TRAVEL_S` raises all thresholds by this share: a head
 that turns out of the plane does not move as one."""
@@ -46,6 +44,7 @@ GLANCE = 1.5
 """A glance moves the skin below both lids sideways, by this factor more than up or down."""
 
 _LIP = LOWER.index(REGIONS.index("lip_lower"))
+_NOSE = [i for i, name in enumerate(REGIONS) if name.startswith("nose")]
 _UPPER_LIDS = [i for i, region in enumerate(UPPER) if REGIONS[region].startswith("lid")]
 
 
@@ -55,11 +54,12 @@ class Disturbances:
     def __init__(self, keep_s: float) -> None:
         """`keep_s` is how far back queries may go."""
         self._keep_s = keep_s
+        self.blinks = Blinks(keep_s)
         self.clear()
 
     def clear(self) -> None:
         """Forget everything."""
-        self._blinks: deque[float] = deque()
+        self.blinks.clear()
         self._jumps: deque[float] = deque()
         self._travels: deque[tuple[float, float]] = deque()
         self._places: deque[tuple[float, complex]] = deque()
@@ -67,8 +67,7 @@ class Disturbances:
     def push(self, sample: MotionSample) -> None:
         """Take in one sample; stamps increase."""
         now_s = sample.stamp.time_s
-        if "blink" in sample.flags:
-            self._blinks.append(now_s)
+        self.blinks.push(now_s, "blink" in sample.flags)
         if sample.flags & {"light", "texture"}:
             self._jumps.append(now_s)
         u, v = sample.head[:2].tolist()
@@ -79,15 +78,14 @@ class Disturbances:
         self._travels.append((now_s, abs(place - self._places[0][1])))
         while now_s - self._travels[0][0] > self._keep_s:
             self._travels.popleft()
-        for times in (self._blinks, self._jumps):
-            while times and now_s - times[0] > self._keep_s:
-                times.popleft()
+        while self._jumps and now_s - self._jumps[0] > self._keep_s:
+            self._jumps.popleft()
 
     def factor(self, from_s: float, to_s: float) -> ArrayF64:
         """Return the factor by which thresholds rise in that time, (R,) 1 or more; inf silences a
         region."""
         factor = np.full(len(REGIONS), 1 + HEAD_RISE_PER_PX * self.travel_px(from_s, to_s))
-        if self.has_blink(from_s, to_s):
+        if self.blinks.near(from_s, to_s):
             factor *= BLINK_FACTOR
             factor[_LIDS] = np.inf
         if self._has_jump(from_s, to_s):
@@ -98,7 +96,7 @@ class Disturbances:
         """Return the worst disturbance in that time, in words, or None."""
         if self._has_jump(from_s, to_s):
             return "the light jumped"
-        if self.has_blink(from_s, to_s):
+        if self.blinks.near(from_s, to_s):
             return "a blink"
         if HEAD_RISE_PER_PX * self.travel_px(from_s, to_s) > 0.5:
             return "the head moved"
@@ -110,16 +108,8 @@ class Disturbances:
             return self._travels[-1][1]
         return max((px for t, px in self._travels if from_s <= t <= to_s), default=0.0)
 
-    def has_blink(self, from_s: float, to_s: float) -> bool:
-        """Return whether a lid moved in that time."""
-        return _any(self._blinks, from_s - BLINK_TAIL_S, to_s + BLINK_LEAD_S)
-
     def _has_jump(self, from_s: float, to_s: float) -> bool:
-        return _any(self._jumps, from_s - JUMP_S, to_s + JUMP_S)
-
-
-def _any(times: Iterable[float], from_s: float, to_s: float) -> bool:
-    return any(from_s <= t <= to_s for t in times)
+        return any(from_s - JUMP_S <= t <= to_s + JUMP_S for t in self._jumps)
 
 
 def is_crop_slip(motion: ArrayF64) -> bool:
@@ -142,10 +132,18 @@ def is_glance(pulse: Pulse) -> bool:
     return bool(aside and size[_UPPER_LIDS].min() > np.delete(size, _UPPER_LIDS).max())
 
 
-def spoke_before(pulse: Pulse, mouth: PulseFollower, history: History) -> bool:
-    """Return whether the mouth moved just before `pulse` began. The measure is a face at rest, not
-    the current thresholds, which speech has raised."""
+def spoke_before(pulse: Pulse, quiet_px: ArrayF64, history: History) -> bool:
+    """Return whether the mouth moved just before `pulse` began: beyond `quiet_px`, (L,) of a lower
+    face at rest, and not with the nose or in a steady drift, as all of a head does that sways."""
     from_s, to_s = pulse.onset_s - MOUTH_REST_S, pulse.onset_s - MOUTH_REST_UNTIL_S
+    begin, end = history.since(from_s), history.since(to_s)
+    if end - begin < 3:
+        return False
+    motion = history.values[begin:end].reshape(end - begin, len(REGIONS), 2)
+    moved = motion[:, LOWER] - motion[:, _NOSE].mean(axis=1, keepdims=True)
+    times = history.times_s[begin:end] - history.times_s[begin:end].mean()
+    moved -= moved.mean(axis=0)
+    moved -= times[:, None, None] * np.tensordot(times, moved, 1) / (times @ times)
     height_px = float(np.hypot(*pulse.motion.T).max())
-    reach_px = mouth.reach_px(history, from_s, to_s)
-    return bool((reach_px > np.maximum(mouth.quiet_px, MOUTH_REST_SHARE * height_px)).any())
+    reach_px = np.hypot(moved[..., 0], moved[..., 1]).max(axis=0)
+    return bool((reach_px > np.maximum(quiet_px, MOUTH_REST_SHARE * height_px)).any())

@@ -31,8 +31,6 @@ from realtime.spotting.matched_filter import MatchedPulses
 from realtime.spotting.motion import LOWER, REGIONS, UPPER
 from realtime.spotting.region_pulse import Band, Pulse, PulseFollower
 from realtime.spotting.rejection_rules import (
-    BLINK_LEAD_S,
-    BLINK_TAIL_S,
     MOST_VARIATION_RATIO,
     Disturbances,
     is_crop_slip,
@@ -41,6 +39,13 @@ from realtime.spotting.rejection_rules import (
     spoke_before,
 )
 from realtime.spotting.smoothing import History
+from realtime.spotting.windows import (
+    cut_window,
+    describe,
+    is_same_expression,
+    join_windows,
+    positions,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +83,6 @@ face in constant motion bends all the time; its thresholds are high."""
 LEAST_DEPTH = 0.5
 """The smallest `Pulse.depth` of an expression."""
 PROBABLY_SPEECH = "probably speech"
-MOTION_DECIMALS = 3
-"""Of the motion in a window, px."""
-SAME_OVERLAP = 1 / 3
-"""Pulses are one expression if their intersection over union in time is at least this."""
 PATIENCE_S = 0.055
 """How long an ended pulse waits. The face must stay at rest, or the person is speaking; and a pulse
 of the other half of the face may belong to it."""
@@ -94,6 +95,10 @@ this factor more."""
 WHOLE_BLINK_FACTOR = 1.3
 """Near a blink an expression of the whole face needs so much more strength, although the blink's
 own motion counts as noise there."""
+SAME_BLINK_FACTOR = 1.5
+"""An expression that takes just as long as a blink, and when it does, needs so much more."""
+JUMP_LEAD_S, JUMP_TAIL_S = 0.1, 0.2
+"""What the light's jump seems to move is no noise of the face."""
 MOVED_SD, MOVED_SHARE = 3.0, 0.5
 """The whole face is not at rest beyond this many standard deviations of its noise, and beyond this
 share of a pulse's height."""
@@ -128,11 +133,11 @@ class Spotter:
             PulseFollower(g, macro, np.maximum(floor[g], c.macro_px), c.noise_factor)
             for g in _GROUPS[:_WHOLE]
         ]
-        self._whole = MatchedPulses(expression_patterns())
         self._open: list[_Candidate | None] = [None, None, None]
         self._ended: list[_Ended] = []
         self._emitted: deque[Window] = deque(maxlen=8)
         self._disturbances = Disturbances(c.longest_s + 2.0)
+        self._whole = MatchedPulses(expression_patterns(), self._disturbances.blinks)
         self._numbers = 0
         self._track: int | None = None
         self._last: Stamp | None = None
@@ -166,8 +171,8 @@ class Spotter:
             if pulse is not None:
                 updates += self._micro_update(i, pulse)
         if sample.flags & {"light", "texture"}:
-            self._whole.skip(sample.stamp.time_s - BLINK_LEAD_S, sample.stamp.time_s + BLINK_TAIL_S)
-        whole = self._whole.push(self._history, "blink" in sample.flags)
+            self._whole.skip(sample.stamp.time_s - JUMP_LEAD_S, sample.stamp.time_s + JUMP_TAIL_S)
+        whole = self._whole.push(self._history)
         if whole is not None:
             updates += self._micro_update(_WHOLE, whole)
         updates += self._settle()
@@ -207,10 +212,10 @@ class Spotter:
             candidate = self._open[group] = self._new_candidate(pulse)
         candidate.pulse = pulse
         if pulse.state == "open":
-            if self._may_announce(group, candidate):
+            window = self._announcement(group, candidate)
+            if window is not None:
                 candidate.announced = True
-                window = self._window(group, pulse, "micro", open_end=True)
-                yield SpotUpdate(candidate.number, "apex", window, _why(window))
+                yield SpotUpdate(candidate.number, "apex", window, describe(window))
             return
         self._open[group] = None
         window = self._window(group, pulse, "micro")
@@ -221,17 +226,18 @@ class Spotter:
         else:
             yield SpotUpdate(candidate.number, "rejected", window, reason)
 
-    def _may_announce(self, group: int, candidate: _Candidate) -> bool:
+    def _announcement(self, group: int, candidate: _Candidate) -> Window | None:
+        """Return the window to announce at the apex, or None if it is too early or one too many."""
         pulse = candidate.pulse
         if candidate.announced or pulse.fall < self._config.apex_fall:
-            return False
+            return None
         others = [a.candidate for a in self._ended] + [c for c in self._open if c is not None]
         if any(other.announced for other in others):
-            return False
+            return None
         if 2 * (pulse.apex_s - pulse.onset_s) > 1.5 * self._config.micro_s:
-            return False
+            return None
         window = self._window(group, pulse, "micro", open_end=True)
-        return self._find_objection(group, pulse, window) is None
+        return None if self._find_objection(group, pulse, window) else window
 
     def _find_fault(self, group: int, pulse: Pulse, window: Window) -> str | None:
         """Return why an ended pulse is not a micro-expression, or None."""
@@ -251,7 +257,7 @@ class Spotter:
         """Return what speaks against a pulse, whatever its course, or None."""
         if window.score < 1:
             return self._disturbances.name(pulse.onset_s, pulse.offset_s) or "too weak"
-        onset, apex, _ = self._positions(pulse)
+        onset, apex, _ = positions(self._history, pulse)
         values = self._history.values
         if is_crop_slip((values[apex] - values[onset]).reshape(-1, 2)):
             return "the whole face moved as one"
@@ -262,7 +268,7 @@ class Spotter:
             group = int(size[_GROUPS[_MOUTH]].max() > size[_GROUPS[0]].max())
             pulse = replace(pulse, motion=pulse.motion[_GROUPS[group]])
         else:
-            blinked = self._disturbances.has_blink(pulse.onset_s, pulse.offset_s)
+            blinked = self._disturbances.blinks.near(pulse.onset_s, pulse.offset_s)
             backing_sd = self._whole.strength_within(pulse)
             if backing_sd < BACKING_SD * (BACKING_BLINK_FACTOR if blinked else 1.0):
                 return "a blink" if blinked else "too weak"
@@ -276,7 +282,7 @@ class Spotter:
             return PROBABLY_SPEECH
         if group != _MOUTH:
             return "a glance" if is_glance(pulse) else None
-        if spoke_before(pulse, self._micro[_MOUTH], self._history):
+        if spoke_before(pulse, self._micro[_MOUTH].quiet_px, self._history):
             return PROBABLY_SPEECH
         return None
 
@@ -296,47 +302,34 @@ class Spotter:
         """Return whether the face has kept moving since a pulse ended."""
         since_s = float(self._history.times_s[-1]) - PATIENCE_S / 2
         pulse, group = ended.candidate.pulse, ended.group
-        direction = pulse.direction
-        if group == _WHOLE:
-            group = int(REGIONS.index(ended.window.regions[0]) in LOWER)
-        if direction is not None and group != _MOUTH:
-            _, apex, offset = self._positions(pulse)
-            course = self._history.values @ direction
+        if group == _WHOLE and REGIONS.index(ended.window.regions[0]) not in LOWER:
+            assert pulse.direction is not None
+            _, apex, offset = positions(self._history, pulse)
+            course = self._history.values @ pulse.direction
             away = np.abs(course[self._history.since(since_s) :] - course[offset]).max()
             return bool(away > max(MOVED_SD, MOVED_SHARE * (course[apex] - course[offset])))
-        from_rest = self._micro[group].distance_from_rest
+        from_rest = self._micro[min(group, _MOUTH)].distance_from_rest
         height = ended.window.score
-        if ended.group == _WHOLE:  # its score is the filter's, not in thresholds of regions
+        if group == _WHOLE:  # that score is the filter's, not in thresholds of regions
             height = from_rest(self._history, pulse.onset_s, pulse.offset_s)
         return from_rest(self._history, since_s, np.inf) > max(1.0, REST_SHARE * height)
 
     def _emit(self, first: _Ended) -> SpotUpdate:
         window = first.window
         candidate = first.candidate
-        partners = [a for a in self._ended if _same(a.window, window)]
+        partners = [a for a in self._ended if is_same_expression(a.window, window)]
         for partner in partners:
             self._ended.remove(partner)
-            strong, weak = window, partner.window
-            if weak.score > strong.score:
-                strong, weak = weak, strong
-            window = Window(
-                strong.onset,
-                strong.apex,
-                strong.offset,
-                strong.score,
-                "micro",
-                tuple(dict.fromkeys(strong.regions + weak.regions)),
-                strong.motion_px,
-            )
+            window = join_windows(window, partner.window)
             if partner.candidate.announced:
                 candidate, partner = partner.candidate, first
-        if any(_same(earlier, window) for earlier in self._emitted):
+        if any(is_same_expression(earlier, window) for earlier in self._emitted):
             return SpotUpdate(candidate.number, "rejected", window, "part of the last expression")
         self._emitted.append(window)
         self._whole.skip(
             window.onset.time_s, window.offset.time_s if window.offset else window.apex.time_s
         )
-        return SpotUpdate(candidate.number, "closed", window, _why(window))
+        return SpotUpdate(candidate.number, "closed", window, describe(window))
 
     # --- macro-expressions
 
@@ -345,7 +338,9 @@ class Spotter:
         if duration_s <= self._config.micro_s + self._period_s or pulse.depth < LEAST_DEPTH:
             return
         window = self._window(group, pulse, "macro")
-        if window.score < 1 or any(w.kind == "macro" and _same(w, window) for w in self._emitted):
+        if window.score < 1 or any(
+            w.kind == "macro" and is_same_expression(w, window) for w in self._emitted
+        ):
             return
         candidate = self._new_candidate(pulse)
         reason = self._other_course(group, pulse)
@@ -353,7 +348,7 @@ class Spotter:
             yield SpotUpdate(candidate.number, "rejected", window, reason)
             return
         self._emitted.append(window)
-        yield SpotUpdate(candidate.number, "closed", window, _why(window))
+        yield SpotUpdate(candidate.number, "closed", window, describe(window))
 
     # --- common
 
@@ -385,45 +380,11 @@ class Spotter:
             threshold[half] = follower.threshold
         threshold *= self._disturbances.factor(pulse.onset_s, pulse.offset_s)
         share = np.hypot(*pulse.motion.T) / threshold[regions]
-        order = np.argsort(-share, kind="stable")
-        moved = [int(i) for i in order if share[i] >= 1] or [int(order[0])]
-        score = float(share[order[0]])
+        score = float(share.max())
         if group == _WHOLE:
-            blinked = self._disturbances.has_blink(pulse.onset_s, pulse.offset_s)
-            small = share[order[0]] < LEAST_SHARE
-            score = 0.0 if small else pulse.strength / (WHOLE_BLINK_FACTOR if blinked else 1.0)
-        onset, apex, offset = self._positions(pulse)
-        values = self._history.values
-        rounded = (values[apex] - values[onset]).reshape(-1, 2).round(MOTION_DECIMALS).tolist()
-        return Window(
-            onset=self._history.stamp(onset),
-            apex=self._history.stamp(apex),
-            offset=None if open_end else self._history.stamp(offset),
-            score=score,
-            kind=kind,
-            regions=tuple(REGIONS[regions[i]] for i in moved),
-            motion_px={name: (u, v) for name, (u, v) in zip(REGIONS, rounded, strict=True)},
-        )
-
-    def _positions(self, pulse: Pulse) -> tuple[int, int, int]:
-        """Return the positions in the history nearest to onset, apex and offset, in strict
-        order."""
-        times = self._history.times_s
-        moments = np.array([pulse.onset_s, pulse.apex_s, pulse.offset_s])
-        after = np.clip(np.searchsorted(times, moments), 1, len(times) - 1)
-        nearer = moments - times[after - 1] < times[after] - moments
-        onset, apex, offset = (int(i) for i in after - nearer)
-        apex = min(max(apex, 1), len(times) - 1)
-        return min(onset, apex - 1), apex, max(offset, min(apex + 1, len(times) - 1))
-
-
-def _same(a: Window, b: Window) -> bool:
-    """Return whether two windows overlap as those of one expression do."""
-    spans = [(w.onset.time_s, (w.offset or w.apex).time_s) for w in (a, b)]
-    (a_from, a_to), (b_from, b_to) = spans
-    shared = min(a_to, b_to) - max(a_from, b_from)
-    return shared > 0 and shared >= SAME_OVERLAP * (max(a_to, b_to) - min(a_from, b_from))
-
-
-def _why(window: Window) -> str:
-    return f"{', '.join(window.regions[:3])}: {window.score:.1f} × the noise threshold"
+            blinked = self._disturbances.blinks.near(pulse.onset_s, pulse.offset_s)
+            strength = pulse.strength / (WHOLE_BLINK_FACTOR if blinked else 1.0)
+            score = 0.0 if score < LEAST_SHARE else strength
+        if self._disturbances.blinks.fill(pulse.onset_s, pulse.offset_s):
+            score /= SAME_BLINK_FACTOR
+        return cut_window(self._history, pulse, kind, regions, share, score, open_end=open_end)
