@@ -38,7 +38,14 @@ from model.files import write_whole
 from model.machine import choose_device
 from model.parallel import Workers, add_jobs, check_workers
 from model.records import AlignedFace, Event, Frame, Stamp
-from realtime.analysis_jobs import AnalysisJob, mark_input, name_of, plan_jobs, write_record
+from realtime.analysis_jobs import (
+    AnalysisJob,
+    begun,
+    mark_input,
+    name_of,
+    plan_jobs,
+    write_record,
+)
 from realtime.command_options import add_perception, add_pictures
 from realtime.config import LiveConfig
 from realtime.export.annotated_video import FaceDrawing, take_drawing, write_annotated
@@ -58,6 +65,7 @@ from realtime.review.analysis_summary import (
 )
 from realtime.sessions.exported_copies import note_copies
 from realtime.sessions.folder import DOCUMENT
+from realtime.sessions.reader import Session
 from realtime.sessions.replay_parity import compare_with_live
 from realtime.sessions.session_source import SessionSource
 from realtime.sources import Source, open_source, split_spec
@@ -201,7 +209,8 @@ def analyze(
     then raise `SourceError`. Raises `InputError` if the baseline does not suit the source,
     `UnwritableError` if the folder cannot be written."""
     if job.done:
-        print(f"{job.shown}: already analysed, see {job.events}; --again analyses it again")
+        by = " by another version of this program" if job.by_another else ""
+        print(f"{job.shown}: already analysed{by}, see {job.events}; --again analyses it again")
         return
     if job.problem:
         raise InputError(job.problem)
@@ -231,24 +240,31 @@ def _analyze_at(
             raise SourceError(f"{job.spec} is live, not a recording: use run_live.py --headless")
         if source.info.kind == "demo" and config.seconds is None:
             raise SourceError(f"{job.spec} has no end: give --seconds")
-        if job.pictures and isinstance(source, SessionSource):
-            require_pictures(source.session)
-        if not isinstance(source, SessionSource):
+        session = source.session if isinstance(source, SessionSource) else None
+        if session is None:
             _refuse_part_of_session(job.spec)
-            _analyze(source, spec, job, mark, config, alone, language)
-            return
-        try:
-            _analyze(source, spec, job, mark, config, alone, language)
-        finally:
-            note_copies(source.session.folder, job.files)
-            if mark_input(job.spec) != mark:
-                for path in job.files:
-                    path.unlink()
-                raise InputError(f"{job.spec} changed meanwhile: analyse it again")
+        elif job.pictures:
+            require_pictures(session)
+        with begun(job, mark, config, source.info, source.status()) as work:
+            try:
+                _analyze(source, spec, work, mark, config, alone, language)
+            finally:
+                if session is not None:
+                    _note_copies(session, work, mark)
     except OSError as error:
         raise UnwritableError(f"{job.out} cannot be written: {error.strerror or error}") from None
     finally:
         source.close()
+
+
+def _note_copies(session: Session, job: AnalysisJob, mark: str) -> None:
+    """Note in `session` the results of `job`. Raises `InputError`, and deletes them, if it is not
+    as it was when it had this `mark`."""
+    note_copies(session.folder, job.files)
+    if mark_input(job.spec) != mark:
+        for path in job.files:
+            path.unlink()
+        raise InputError(f"{job.spec} changed meanwhile: analyse it again")
 
 
 def _refuse_part_of_session(spec: str) -> None:
