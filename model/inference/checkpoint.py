@@ -92,7 +92,17 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, weights: "Mapping[str, T
         "checkpoint_sha256": hashlib.sha256(description.encode()).hexdigest(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, save(arrays, metadata=metadata))
+    write_whole(path, _in_order(save(arrays, metadata=metadata)))
+
+
+def _in_order(content: bytes) -> bytes:
+    """Return a safetensors file with the entries of its header in order. `save` leaves their order
+    to chance, so two files of the same weights would differ."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    entries = json.loads(content[8:end])
+    header = json.dumps(entries, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[end:]
 
 
 def read_checkpoint(path: Path) -> "tuple[Checkpoint, dict[str, Tensor]]":
