@@ -45,6 +45,8 @@ class AnalysisJob:
     out: Path
     name: str
     """First part of the names of its files."""
+    weights: str
+    """The `checkpoint_digest` of the weights."""
     pictures: bool = False
     """Show pictures of the face in the summary."""
     video: bool = False
@@ -138,6 +140,7 @@ def plan_jobs(
     found = ((ending, path) for ending in _ENDINGS for path in out.glob(f"*.{ending}"))
     taken = {path.name.removesuffix(f".{ending}") for ending, path in found}
     taken = {name.casefold() for name in taken | records.keys()}
+    weights = checkpoint_digest(checkpoint_path(config.classifier))
     jobs = []
     for spec in dict.fromkeys(inputs):
         mark, base = mark_input(spec), name_of(spec)
@@ -146,7 +149,7 @@ def plan_jobs(
         free = (name for name in chain([base], numbered) if name.casefold() not in taken)
         name = known or next(free)
         taken.add(name.casefold())
-        job = AnalysisJob(spec, out, name, pictures, video)
+        job = AnalysisJob(spec, out, name, weights, pictures, video)
         jobs.append(job if known is None else _repeat(job, records[known], config, again))
     return jobs
 
@@ -156,15 +159,16 @@ def begun(
     job: AnalysisJob, mark: str, config: LiveConfig, info: SourceInfo, status: SourceStatus
 ) -> Iterator[AnalysisJob]:
     """Yield `job` for the work on it. Until there is a record, one says that the analysis was
-    interrupted. If this one finds that, it replaces what is there, and deletes what was not
-    finished: a killed process, whose job runs again, cannot. `mark`: see `write_record`."""
+    interrupted. A job whose process was killed runs again: it finds that record, or a complete one
+    of which nobody was told, replaces what is there, and deletes what was not finished. `mark`: see
+    `write_record`."""
     for ending in (*_ENDINGS, RECORD[1:]):
         for path in job.out.glob(f"{job.name}.{ending}.*.partial"):
             path.unlink(missing_ok=True)
     record = _read_record(job.record)
     if record is None:
         write_record(job, mark, config, info, status, _INTERRUPTED)
-    elif record["input"]["mark"] == mark and record["failure"] == _INTERRUPTED:
+    elif record["input"]["mark"] == mark:
         job = replace(job, again=True)
     try:
         yield job

@@ -35,6 +35,7 @@ from model.cluster import run_on_cluster
 from model.errors import CheckpointError, InputError, SourceError, error_line
 from model.face.network_files import add_face_networks
 from model.files import write_whole
+from model.inference.checkpoint import checkpoint_path, require_digest
 from model.machine import choose_device
 from model.parallel import Workers, add_jobs, check_workers
 from model.records import AlignedFace, Event, Frame, Stamp
@@ -214,6 +215,7 @@ def analyze(
         return
     if job.problem:
         raise InputError(job.problem)
+    require_digest(checkpoint_path(config.classifier), job.weights)
     mark = mark_input(job.spec)
     if not is_remote(job.spec):
         _analyze_at(job.spec, job, mark, config, alone, language)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +23,8 @@ from test_spotting_baseline_file import measured
 
 from model.cli import exit_code
 from model.cluster import code_digest
-from model.errors import SourceError
+from model.errors import CheckpointError, SourceError
+from model.inference.checkpoint import read_checkpoint, save_checkpoint
 from realtime import analyze
 from realtime.analysis_jobs import name_of, plan_jobs
 from realtime.config import LiveConfig
@@ -460,7 +462,7 @@ def test_another_input_of_the_name_gets_a_number_and_nothing_is_lost(
     assert rows == [8, 3]
 
 
-@pytest.mark.parametrize("step", ["_frames", "write_events"])
+@pytest.mark.parametrize("step", ["_frames", "write_events", "_report"])
 def test_what_a_killed_process_left_is_replaced_when_its_job_runs_again(
     step: str, untrained: Path, tmp_path: Path, blank: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -481,11 +483,26 @@ analyze.main()
         assert killed.returncode == 9
         left = results(tmp_path / "out").keys()
         assert any(name.endswith(".partial") for name in left) == (step == "_frames")
-        assert ("blank.motion.csv" in left) == (step == "write_events")
+        assert ("blank.motion.csv" in left) == (step != "_frames")
         run_again()
         assert sorted(results(tmp_path / "out")) == files_of("blank")
         assert json.loads((tmp_path / "out" / "blank.analysis.json").read_text())["failure"] == ""
         shutil.rmtree(tmp_path / "out")
+
+
+def test_other_weights_of_the_same_name_are_refused(
+    untrained: Path, tmp_path: Path, blank: Path
+) -> None:
+    weights = tmp_path / "mine.safetensors"
+    for suffix in (".safetensors", ".onnx", ".json"):
+        shutil.copyfile(untrained.with_suffix(suffix), weights.with_suffix(suffix))
+    config = LiveConfig(classifier=str(weights))
+    (job,) = plan_jobs([str(blank)], tmp_path / "out", config)
+    checkpoint, arrays = read_checkpoint(weights)
+    save_checkpoint(weights, replace(checkpoint, command="another"), arrays)
+    with pytest.raises(CheckpointError, match=r"has other weights in .*: copy the file"):
+        analyze.analyze(job, config)
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_another_version_analysed_is_said(

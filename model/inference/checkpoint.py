@@ -5,6 +5,7 @@ Reading a checkpoint's description and checking that the file is whole need no P
 
 import hashlib
 import json
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -214,6 +215,16 @@ def checkpoint_path(name_or_path: str | Path) -> Path:
 def checkpoint_digest(path: Path) -> str:
     """SHA-256 of a checkpoint's file, weights and description included."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def require_digest(path: Path, digest: str) -> None:
+    """Raise `CheckpointError` if `path` is not the file that had this `checkpoint_digest`: another
+    machine may have other weights of the same name."""
+    if checkpoint_digest(path) != digest:
+        raise CheckpointError(
+            f"{platform.node()} has other weights in {path} than the machine on which the command "
+            "was given: copy the file"
+        )
 
 
 def _check(path: Path, checkpoint: Checkpoint) -> None:
