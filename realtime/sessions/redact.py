@@ -1,6 +1,7 @@
 """Redaction: deletes a span of a session from its video and its tables.
 
-Data are deleted, not overwritten: traces may remain in backups and on a disk that keeps old blocks.
+Lines of the ledger and of the motion table are overwritten where they are. All else is deleted,
+not overwritten. Traces may remain in backups and on a disk that keeps old blocks.
 """
 
 import math
