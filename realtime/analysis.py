@@ -11,9 +11,10 @@ from tqdm import tqdm
 
 from model.errors import InputError, SourceError
 from model.files import write_whole
+from model.inference.checkpoint import checkpoint_path, require_digest
 from model.machine import choose_device
 from model.records import Event, Frame, Stamp
-from realtime.analysis_jobs import AnalysisJob, mark_input, name_of, write_record
+from realtime.analysis_jobs import AnalysisJob, begun, mark_input, name_of, write_record
 from realtime.config import LiveConfig
 from realtime.export.annotated_video import FaceDrawing, take_drawing, write_annotated
 from realtime.input_outcomes import UnwritableError
@@ -32,6 +33,7 @@ from realtime.review.analysis_summary import (
 )
 from realtime.sessions.exported_copies import note_copies
 from realtime.sessions.folder import DOCUMENT
+from realtime.sessions.reader import Session
 from realtime.sessions.session_source import SessionSource
 from realtime.sources import Source, open_source, split_spec
 from realtime.sources.remote_file import fetched, is_remote
@@ -44,10 +46,12 @@ def analyze(job: AnalysisJob, config: LiveConfig, *, alone: bool = True) -> None
     breaks off, write the results up to there, then raise `SourceError`. Raises `InputError` if the
     baseline does not suit the source, `UnwritableError` if the folder cannot be written."""
     if job.done:
-        print(f"{job.shown}: already analysed, see {job.events}; --again analyses it again")
+        by = " by another version of this program" if job.by_another else ""
+        print(f"{job.shown}: already analysed{by}, see {job.events}; --again analyses it again")
         return
     if job.problem:
         raise InputError(job.problem)
+    require_digest(checkpoint_path(config.classifier), job.weights)
     mark = mark_input(job.spec)
     if not is_remote(job.spec):
         _analyze_at(job.spec, job, mark, config, alone)
@@ -67,24 +71,31 @@ def _analyze_at(spec: str, job: AnalysisJob, mark: str, config: LiveConfig, alon
             raise SourceError(f"{job.shown} is live, not a recording: use run_live.py --headless")
         if source.info.kind == "demo" and config.seconds is None:
             raise SourceError(f"{job.shown} has no end: give --seconds")
-        if not isinstance(source, SessionSource):
+        session = source.session if isinstance(source, SessionSource) else None
+        if session is None:
             _refuse_part_of_session(job)
-            _analyze(source, spec, job, mark, config, alone)
-            return
-        if job.pictures:
-            require_pictures(source.session)
-        try:
-            _analyze(source, spec, job, mark, config, alone)
-        finally:
-            note_copies(source.session.folder, job.files)
-            if mark_input(job.spec) != mark:
-                for path in job.files:
-                    path.unlink()
-                raise InputError(f"{job.shown} changed meanwhile: analyse it again")
+        elif job.pictures:
+            require_pictures(session)
+        with begun(job, mark, config, source.info, source.status()) as work:
+            try:
+                _analyze(source, spec, work, mark, config, alone)
+            finally:
+                if session is not None:
+                    _note_copies(session, work, mark)
     except OSError as error:
         raise UnwritableError(f"{job.out} cannot be written: {error.strerror or error}") from None
     finally:
         source.close()
+
+
+def _note_copies(session: Session, job: AnalysisJob, mark: str) -> None:
+    """Note in `session` the results of `job`. Raises `InputError`, and deletes them, if it is not
+    as it was when it had this `mark`."""
+    note_copies(session.folder, job.files)
+    if mark_input(job.spec) != mark:
+        for path in job.files:
+            path.unlink()
+        raise InputError(f"{job.shown} changed meanwhile: analyse it again")
 
 
 def _refuse_part_of_session(job: AnalysisJob) -> None:

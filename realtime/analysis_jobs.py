@@ -1,19 +1,21 @@
 """The jobs of an offline analysis, their files, and the records of earlier ones.
 
-`<name>.analysis.json` is the record of an input. It lies beside the input's tables, is written
-after them, and holds the source's description, the options and the frame counts.
+`<name>.analysis.json` is the record of an input. It lies beside the input's tables and holds the
+source's description, the options and the frame counts. It is written after them; before them, it
+says that the analysis was interrupted, which holds if it is killed.
 """
 
 import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+from model.cluster import code_digest
 from model.errors import SourceError
 from model.face.choice import LARGEST
 from model.files import write_whole
@@ -33,6 +35,7 @@ _ENDINGS = (*_TABLES, "summary.html", "annotated.mp4")
 """The files of an input besides its record, each `<name>.<ending>`."""
 _NOT_COMPARED = ("source", "device", "engine")
 """Options that do not change results; the source is compared by its files."""
+_INTERRUPTED = "it was interrupted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class AnalysisJob:
     out: Path
     name: str
     """First part of the names of its files."""
+    weights: str
+    """The `checkpoint_digest` of the weights."""
     pictures: bool = False
     """Show pictures of the face in the summary."""
     video: bool = False
@@ -51,6 +56,8 @@ class AnalysisJob:
     """Of the sentences in the table."""
     done: bool = False
     """Whether the results exist, made from the same input with the same options."""
+    by_another: bool = False
+    """Whether another version of this program made them."""
     again: bool = False
     """Whether results exist that will be replaced once the new ones are complete."""
     problem: str | None = None
@@ -137,6 +144,7 @@ def plan_jobs(
     found = ((ending, path) for ending in _ENDINGS for path in out.glob(f"*.{ending}"))
     taken = {path.name.removesuffix(f".{ending}") for ending, path in found}
     taken = {name.casefold() for name in taken | records.keys()}
+    weights = checkpoint_digest(checkpoint_path(config.classifier))
     jobs = []
     for spec in dict.fromkeys(inputs):
         mark, base = mark_input(spec), name_of(spec)
@@ -145,9 +153,32 @@ def plan_jobs(
         free = (name for name in chain([base], numbered) if name.casefold() not in taken)
         name = known or next(free)
         taken.add(name.casefold())
-        job = AnalysisJob(spec, out, name, pictures, video, language)
+        job = AnalysisJob(spec, out, name, weights, pictures, video, language)
         jobs.append(job if known is None else _repeat(job, records[known], config, again))
     return jobs
+
+
+@contextmanager
+def begun(
+    job: AnalysisJob, mark: str, config: LiveConfig, info: SourceInfo, status: SourceStatus
+) -> Iterator[AnalysisJob]:
+    """Yield `job` for the work on it. Until there is a record, one says that the analysis was
+    interrupted. A job whose process was killed runs again: it finds that record, or a complete one
+    of which nobody was told, replaces what is there, and deletes what was not finished. `mark`: see
+    `write_record`."""
+    for ending in (*_ENDINGS, RECORD[1:]):
+        for path in job.out.glob(f"{job.name}.{ending}.*.partial"):
+            path.unlink(missing_ok=True)
+    record = _read_record(job.record)
+    if record is None:
+        write_record(job, mark, config, info, status, _INTERRUPTED)
+    elif record["input"]["mark"] == mark:
+        job = replace(job, again=True)
+    try:
+        yield job
+    finally:
+        if job.files == [job.record]:  # it failed before it had any table
+            job.record.unlink()
 
 
 def write_record(
@@ -173,6 +204,7 @@ def write_record(
         "failure": failure or "",
         "pictures": job.pictures,
         "options": _options(job, config),
+        "program": code_digest(),
         "versions": list_versions(),
     }
     text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
@@ -207,7 +239,8 @@ def _repeat(
         return replace(job, problem=problem)
     shown = record.get("pictures", False) or not job.pictures
     if job.complete and shown:
-        return replace(job, done=True)
+        by_another = record.get("program", code_digest()) != code_digest()
+        return replace(job, done=True, by_another=by_another)
     problem = (
         f"{job.events} was made without --pictures or --video: give --again to replace it, or "
         "another --out to keep both"
@@ -218,13 +251,21 @@ def _repeat(
 def _records(out: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the records in `out`, each with the name of its tables."""
     for path in sorted(out.glob(f"*{RECORD}")):
-        try:
-            record = parse_json(path.read_text("utf-8"))
-            if record["format"] == FORMAT and record["version"] == VERSION:
-                record["input"]["mark"], record["failure"], record["options"]
-                yield path.name.removesuffix(RECORD), record
-        except (OSError, ValueError, LookupError, TypeError):
-            continue  # not a record; its tables still occupy the name
+        record = _read_record(path)
+        if record is not None:
+            yield path.name.removesuffix(RECORD), record
+
+
+def _read_record(path: Path) -> dict[str, Any] | None:
+    """Return the record in `path`; None if it is none. Its tables still occupy the name."""
+    try:
+        record: dict[str, Any] = parse_json(path.read_text("utf-8"))
+        if record["format"] == FORMAT and record["version"] == VERSION:
+            record["input"]["mark"], record["failure"], record["options"]
+            return record
+    except (OSError, ValueError, LookupError, TypeError):
+        pass
+    return None
 
 
 def _options(job: AnalysisJob, config: LiveConfig) -> dict[str, Any]:

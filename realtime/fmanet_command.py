@@ -39,7 +39,7 @@ JOBS = {
     "bench gpu": Job("realtime.benchmark.gpu.__main__:main", "what runs on a GPU, part by part"),
     "train": Job("model.train:main", "train a classifier, on synthetic pairs or data sets"),
     "evaluate": Job("model.evaluate:main", "measure classifiers on data they were not trained on"),
-    "data": Job("model.datasets.__main__:main", "check a data set"),
+    "data": Job("model.datasets.__main__:main", "check a data set, or compute its flows"),
     "engine": Job("model.build_engine:main", "check, build or export what runs a network"),
     "synthesize": Job("model.synthesize:main", "footage with expressions whose truth is known"),
 }

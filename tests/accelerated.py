@@ -39,6 +39,7 @@ from realtime.results.results import Results
 from realtime.sessions.folder import SessionFolder, create_folder
 from realtime.sessions.ledger import LedgerLine
 from realtime.sessions.line_file import replace_text
+from realtime.sessions.markers import Marker
 from realtime.spotting.motion import REGIONS
 from realtime.ui.open_sessions import OpenSession, SessionStore
 from realtime.ui.viewer import LISTED, RECENT
@@ -126,6 +127,11 @@ class Day:
         self.results.counts()
         self.recorder.status()
 
+    def forget(self, seconds: float) -> None:
+        end_s = stamp(self.frames - 1).time_s
+        self.recorder.mark(Marker("redact", "", "", end_s - seconds, 0.0, "", end_s))
+        self.recorder.beat()
+
     def close(self) -> None:
         self.recorder.close("end")
 
@@ -181,13 +187,15 @@ class Timed:
 def show_live(folder: Path, frames: int) -> None:
     day, part = Day(folder / "live"), 20_000
     for until in range(part, frames + 1, part):
-        if until not in (part, 2 * part, frames):
+        if until not in (part, 2 * part, frames) and until % 1_000_000:
             day.go_on(part)
             continue
         with Timed(f"20,000 frames up to {until}"):
             day.go_on(part)
         with Timed("one look of the page"):
             day.look()
+        with Timed("forget 30"):
+            day.forget(30)
     day.close()
 
 

@@ -65,11 +65,16 @@ def test_every_layout_goes_from_check_to_scores(
     WRITERS[name](root, chosen(name), portrait, suffix="png")
     run(datasets_command.main, ["check", f"{name}:{root}"], monkeypatch)
     assert "4 expressions of 3 subjects" in capsys.readouterr().out
+    flows = ["flows", f"{name}:{root}", "--cache", cache, "--jobs", "1"]
+    run(datasets_command.main, flows, monkeypatch)
+    assert f"4 clips in {cache / 'clips'}" in capsys.readouterr().out
+    computed = {path: path.stat().st_mtime_ns for path in cache.rglob("*.npz")}
+    assert len(computed) == 4
     options = ["--data", f"{name}:{root}", "--loso", "--epochs", "1", "--cache", cache]
     threads = ["--jobs", "1", "--threads", "1"]
     run(train.main, ["ststnet", "--out", out, *options, *threads], monkeypatch)
     assert "4 clips of 3 subjects, pooled over folds" in capsys.readouterr().out
-    assert len(list(cache.rglob("*.npz"))) == 4
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.npz")} == computed
     report = json.loads((out / "report.json").read_text())
     assert np.sum(report["confusion"]) == 4
     assert report["left_out"] == []

@@ -57,6 +57,14 @@ def test_what_is_saved_is_read(path: Path) -> None:
         assert torch.equal(tensor, weights[name])
 
 
+def test_equal_checkpoints_have_equal_files(path: Path) -> None:
+    first, weights = path.read_bytes(), read_checkpoint(path)[1]
+    for _ in range(8):
+        save_checkpoint(path, CHECKPOINT, weights)
+        assert path.read_bytes() == first
+    assert int.from_bytes(first[:8], "little") % 8 == 0
+
+
 def test_the_flow_it_was_trained_on_is_accepted(path: Path) -> None:
     classifier = load_classifier(path, flow=load_flow("lk"))
     assert classifier.flow_name == "lk"

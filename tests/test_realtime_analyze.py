@@ -3,10 +3,12 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +22,9 @@ from fakes import copied, picture, write_clip
 from test_spotting_baseline_file import measured
 
 from model.cli import exit_code
-from model.errors import SourceError
+from model.cluster import code_digest
+from model.errors import CheckpointError, SourceError
+from model.inference.checkpoint import read_checkpoint, save_checkpoint
 from realtime import analysis, analyze
 from realtime.analysis_jobs import name_of, plan_jobs
 from realtime.config import LiveConfig
@@ -476,6 +480,73 @@ def test_another_input_of_the_name_gets_a_number_and_nothing_is_lost(
     assert (out / "blank.events.csv").read_text() == "earlier"
     rows = [pq.read_table(out / f"blank-{n}.motion.parquet").num_rows for n in (2, 3)]
     assert rows == [8, 3]
+
+
+@pytest.mark.parametrize("step", ["_frames", "write_events", "_report"])
+def test_what_a_killed_process_left_is_replaced_when_its_job_runs_again(
+    step: str, untrained: Path, tmp_path: Path, blank: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = (str(blank), "--classifier", str(untrained), "--out", str(tmp_path / "out"))
+    config = LiveConfig(classifier=str(untrained))
+    (job,) = plan_jobs([str(blank)], tmp_path / "out", config)
+    code = f"""
+import os
+from realtime import analysis, analyze
+analysis.{step} = lambda *_, **__: os._exit(9)
+analyze.main()
+"""
+    for run_again in (
+        lambda: analysis.analyze(job, config),  # as a cluster does, which knows nothing of the end
+        lambda: run(monkeypatch, *options),
+    ):
+        killed = subprocess.run([sys.executable, "-c", code, *options], check=False)
+        assert killed.returncode == 9
+        left = results(tmp_path / "out").keys()
+        assert any(name.endswith(".partial") for name in left) == (step == "_frames")
+        assert ("blank.motion.csv" in left) == (step != "_frames")
+        run_again()
+        assert sorted(results(tmp_path / "out")) == files_of("blank")
+        assert json.loads((tmp_path / "out" / "blank.analysis.json").read_text())["failure"] == ""
+        shutil.rmtree(tmp_path / "out")
+
+
+def test_other_weights_of_the_same_name_are_refused(
+    untrained: Path, tmp_path: Path, blank: Path
+) -> None:
+    weights = tmp_path / "mine.safetensors"
+    for suffix in (".safetensors", ".onnx", ".json"):
+        shutil.copyfile(untrained.with_suffix(suffix), weights.with_suffix(suffix))
+    config = LiveConfig(classifier=str(weights))
+    (job,) = plan_jobs([str(blank)], tmp_path / "out", config)
+    checkpoint, arrays = read_checkpoint(weights)
+    save_checkpoint(weights, replace(checkpoint, command="another"), arrays)
+    with pytest.raises(CheckpointError, match=r"has other weights in .*: copy the file"):
+        analyze.analyze(job, config)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_another_version_analysed_is_said(
+    untrained: Path,
+    tmp_path: Path,
+    blank: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = (blank, "--classifier", untrained, "--out", tmp_path / "out")
+    assert run(monkeypatch, *options) == 0
+    path = tmp_path / "out" / "blank.analysis.json"
+    record = json.loads(path.read_text("utf-8"))
+    assert record["program"] == code_digest()
+    for program, said in (
+        ({"program": "another"}, "already analysed by another version of this program, see"),
+        ({}, "already analysed, see"),  # by a version that did not note it
+    ):
+        del record["program"]
+        record |= program
+        path.write_text(json.dumps(record))
+        capsys.readouterr()
+        assert run(monkeypatch, *options) == 0
+        assert said in capsys.readouterr().out
 
 
 def test_what_broke_off_is_tried_again(

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,8 +19,11 @@ from fakes import FakeClock
 
 import realtime.recording.recorder as recording
 from model.records import Frame, ImageU8, Stamp, Step
+from realtime.recording import tables, video_parts
 from realtime.recording import write_queue as notes
 from realtime.recording.recorder import SessionRecorder
+from realtime.review.motion_lanes import read_motion
+from realtime.sessions import line_file
 from realtime.sessions.crash_safe_video import VideoWriter
 from realtime.sessions.folder import SessionFolder, create_folder
 from realtime.sessions.frame_table import count_fates, read_ledger
@@ -226,6 +230,40 @@ def test_the_last_seconds_can_be_forgotten_while_it_records(tmp_path: Path) -> N
     assert "before" in folder.markers.read_text()
     rows = [row.partition(",")[0] for row in read_lines(folder.motion)]
     assert rows == ["index", *map(str, range(10)), *map(str, range(22, 26))]
+
+
+def test_forgetting_after_hours_touches_no_more_than_after_minutes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video_parts, "PART_S", 1.0)
+    monkeypatch.setattr(tables, "AHEAD_S", 1.0)
+    read: list[str] = []
+
+    def reading(path: Path, since: int = 0) -> Iterator[str]:
+        for line in read_lines(path, since):
+            read.append(line)
+            yield line
+
+    monkeypatch.setattr(line_file, "read_lines", reading)
+    made = recorder(tmp_path / "s")
+    folder = SessionFolder(tmp_path / "s")
+    for index in range(250):  # ten parts
+        made.write(frame(index, 16, 16))
+        made.note_step(accelerated.step(index), frame(index).received_s)
+    made.beat()
+    before = {path: path.read_bytes() for path in (folder.frames, folder.motion)}
+    files = {path: path.stat().st_ino for path in before}
+    made.mark(Marker("redact", "", "", frame(240).stamp.time_s, 0.0, "", frame(245).stamp.time_s))
+    made.beat()
+    made.close("end")
+    assert len(read) < 2 * 25 * 4  # the frames of up to four parts, each with its analysis
+    for path, text in before.items():
+        assert path.stat().st_ino == files[path]
+        assert path.read_bytes()[: len(text) // 2] == text[: len(text) // 2]
+    assert [r.index for r in records(folder.path) if r.fate == "redacted"] == [*range(240, 246)]
+    assert len(read_motion(folder).times_s) == 250 - 6
+    for part in folder.parts()[:-1]:
+        assert len(read_pts(folder.video(part))) == 25
 
 
 def test_a_marker_that_comes_late_is_forgotten_with_its_moment(tmp_path: Path) -> None:

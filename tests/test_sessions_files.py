@@ -43,7 +43,13 @@ from realtime.sessions.exported_copies import note_copies
 from realtime.sessions.folder import FORMAT, SessionFolder, create_folder
 from realtime.sessions.frame_table import Places, read_ledger
 from realtime.sessions.ledger import LEDGER_HEADER, LedgerLine, parse_line
-from realtime.sessions.line_file import LineFile, read_lines
+from realtime.sessions.line_file import (
+    LineFile,
+    append_lines,
+    blank_lines,
+    read_lines,
+    whole_lines,
+)
 from realtime.sessions.markers import Marker, MarkerKind, format_marker, parse_marker
 from realtime.spotting.baseline_file import Baseline
 
@@ -575,3 +581,46 @@ def test_the_report_of_a_camera_check_is_an_item_of_the_list(tmp_path: Path) -> 
             load_camera_report(path)
     with pytest.raises(InputError, match="cannot be read"):
         load_camera_report(tmp_path / "absent.json")
+
+
+def test_blanked_lines_are_gone_and_the_others_stay_where_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    before = b"index,word\n1,one\n2,secret\n3,three\n4,torn"
+    path.write_bytes(before)
+    append_lines(path, ["5,five"])
+    blank_lines(path, lambda row: row[0] not in "24")
+    assert list(read_lines(path)) == ["index,word", "1,one", "3,three", "5,five"]
+    (whole,) = whole_lines(path, 2**20)
+    assert whole.split() == [b"index,word", b"1,one", b"3,three", b"5,five"]
+    after = path.read_bytes()
+    assert b"secret" not in after
+    assert all(after.index(word) == before.index(word) for word in (b"1,one", b"3,three"))
+    blank_lines(path, lambda row: "e" not in row, since=after.index(b"3,three"))
+    assert list(read_lines(path)) == ["index,word", "1,one"]
+
+
+@pytest.mark.parametrize("goes_first", [True, False])
+def test_what_a_power_cut_leaves_of_a_blanked_line_is_not_another_line(
+    goes_first: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        LedgerLine(n, "recorded", n / 25, n / 25, "driver", 1, 40 * n).text() for n in (122, 123)
+    ]
+    path = tmp_path / "frames.csv"
+    path.write_text("\n".join([LEDGER_HEADER, *rows, ""]))
+    old = path.read_bytes()
+
+    def cut(handle: int) -> None:
+        raise OSError(errno.EIO, "the power is cut")
+
+    monkeypatch.setattr(os, "fsync", cut)
+    with pytest.raises(OSError, match="power"):
+        blank_lines(path, lambda row: not row.startswith("123"))
+    new = path.read_bytes()
+    assert len(new) == len(old)
+    for at in range(len(old)):  # either half may have reached the disk
+        path.write_bytes(new[:at] + old[at:] if goes_first else old[:at] + new[at:])
+        found = [line.text() for line in read_ledger(path)]
+        assert found in (rows, rows[:1])
+        (whole,) = whole_lines(path, 2**20)
+        assert {*whole.split()} <= {*old.split()}

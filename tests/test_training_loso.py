@@ -12,7 +12,7 @@ from easy import easy_samples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.errors import InputError
+from model.errors import CheckpointError, InputError
 from model.inference.checkpoint import read_checkpoint
 from model.inference.samples import SampleSet
 from model.metrics.subject_folds import leave_one_subject_out
@@ -119,6 +119,17 @@ def test_weights_that_have_seen_a_face_are_not_started_from(tmp_path: Path) -> N
     leave_one_out(recipe, other, None, tmp_path / "out", init=second)
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["init"] == {"name": "second.safetensors", "sets": ["casme2", "easy"]}
+
+
+def test_each_fold_starts_from_the_same_weights(tmp_path: Path) -> None:
+    init = tmp_path / "init.safetensors"
+    fit(RECIPE, ALWAYS, None, init)
+
+    def change(_: FoldAnswers) -> None:
+        fit(replace(RECIPE, seed=1), ALWAYS, None, init)
+
+    with pytest.raises(CheckpointError, match=r"has other weights in .*init\.safetensors"):
+        leave_one_out(RECIPE, SAMPLES, None, tmp_path / "out", init=init, after_fold=change)
 
 
 def test_scores_are_pooled_over_folds() -> None:

@@ -5,6 +5,7 @@ Reading a checkpoint's description and checking that the file is whole need no P
 
 import hashlib
 import json
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -92,7 +93,17 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, weights: "Mapping[str, T
         "checkpoint_sha256": hashlib.sha256(description.encode()).hexdigest(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, save(arrays, metadata=metadata))
+    write_whole(path, _in_order(save(arrays, metadata=metadata)))
+
+
+def _in_order(content: bytes) -> bytes:
+    """Return a safetensors file with the entries of its header in order. `save` leaves their order
+    to chance, so two files of the same weights would differ."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    entries = json.loads(content[8:end])
+    header = json.dumps(entries, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[end:]
 
 
 def read_checkpoint(path: Path) -> "tuple[Checkpoint, dict[str, Tensor]]":
@@ -204,6 +215,16 @@ def checkpoint_path(name_or_path: str | Path) -> Path:
 def checkpoint_digest(path: Path) -> str:
     """SHA-256 of a checkpoint's file, weights and description included."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def require_digest(path: Path, digest: str) -> None:
+    """Raise `CheckpointError` if `path` is not the file that had this `checkpoint_digest`: another
+    machine may have other weights of the same name."""
+    if checkpoint_digest(path) != digest:
+        raise CheckpointError(
+            f"{platform.node()} has other weights in {path} than the machine on which the command "
+            "was given: copy the file"
+        )
 
 
 def _check(path: Path, checkpoint: Checkpoint) -> None:

@@ -20,7 +20,7 @@ import torch
 
 from model.errors import InputError
 from model.files import write_whole
-from model.inference.checkpoint import read_checkpoint
+from model.inference.checkpoint import checkpoint_digest, read_checkpoint, require_digest
 from model.inference.predictions import run_network
 from model.inference.samples import SampleSet, join_samples
 from model.labels import NO_EXPRESSION
@@ -88,7 +88,8 @@ def leave_one_out(
     key = _key(recipe, samples, always, init, validation_share)
     out.mkdir(parents=True, exist_ok=True)
     threads = torch.get_num_threads()
-    run = _Run(recipe, samples, always, out, validation_share, device, init, key, threads)
+    digest = "" if init is None else checkpoint_digest(init)
+    run = _Run(recipe, samples, always, out, validation_share, device, init, digest, key, threads)
     kept = {number: _read(run.path(fold, number), key) for number, fold in enumerate(folds)}
     missing = [(fold, number) for number, fold in enumerate(folds) if kept[number] is None]
     for (_, number), answers in zip(
@@ -116,6 +117,7 @@ class _Run:
     validation_share: float
     device: str
     init: Path | None
+    init_digest: str
     key: str
     threads: int
     """Of the CPU: another number rounds differently."""
@@ -128,6 +130,8 @@ class _Run:
 
 def _train_fold(run: _Run, numbered: tuple[Fold, int]) -> FoldAnswers:
     fold, number = numbered
+    if run.init is not None:
+        require_digest(run.init, run.init_digest)
     torch.set_num_threads(run.threads)
     training, validation = fold_samples(
         fold, run.samples, run.always, run.validation_share, run.recipe.seed

@@ -21,15 +21,15 @@ from model.records import Event, Frame, Stamp, Step
 from realtime.recording.lsl import Streams
 from realtime.recording.sound_track import SoundBlock, SoundTrack
 from realtime.recording.status import FrameCounts, RecordingStatus
+from realtime.recording.tables import Tables
 from realtime.recording.video_parts import VideoParts
 from realtime.recording.write_queue import QueueEntry, WriteQueue
 from realtime.results.event_lines import format_event, overlaps
-from realtime.results.event_tables import MOTION_COLUMNS, format_row, make_motion_row
+from realtime.results.event_tables import format_row, make_motion_row
 from realtime.sessions.audit import format_audit
 from realtime.sessions.clock_anchors import ANCHOR_S, SOURCE_TIME, take_anchor
 from realtime.sessions.folder import RESERVE_BYTES, SessionFolder, free_bytes, lock_session
-from realtime.sessions.ledger import LATE_S, LEDGER_HEADER, RECORDER_BEHIND, REDACTED, LedgerLine
-from realtime.sessions.line_file import LineFile
+from realtime.sessions.ledger import LATE_S, RECORDER_BEHIND, REDACTED, LedgerLine
 from realtime.sessions.markers import Marker, format_marker
 from realtime.sessions.redact import redact, redact_marked
 from realtime.stream.clock import monotonic_s
@@ -84,7 +84,7 @@ class SessionRecorder:
         self._failure = ""
         self._torn = self._closed = False
         self._anchor_due_s = self._sync_due_s = self._room_due_s = -1.0
-        self._open_tables()
+        self._tables = Tables(folder)
         self.beat()
 
     def write(self, frame: Frame, missed: Sequence[Stamp] = ()) -> None:
@@ -132,8 +132,7 @@ class SessionRecorder:
             if now_s >= self._sync_due_s:
                 self._sync_due_s = now_s + SYNC_S
                 # The ledger first: a picture must not outlive its line.
-                for table in self._tables:
-                    table.sync()
+                self._tables.sync()
                 if self._sound is not None:
                     self._sound.sync()
                 self._video.sync()
@@ -249,10 +248,11 @@ class SessionRecorder:
         self._write_sound(stamp.time_s)
         due_ms = round((stamp.time_s - self._zero_s) * 1000)
         part, pts_ms = self._video.place(frame, due_ms)
+        self._tables.begin_part(part, stamp.time_s)
         line = LedgerLine(
             stamp.index, "recorded", stamp.time_s, frame.received_s, self._clock(), part, pts_ms
         )
-        self._ledger.write(line.text())
+        self._tables.ledger.write(line.text())
         self._video.write(frame, pts_ms)
         self._frames.recorded += 1
         if self._streams is not None:
@@ -288,7 +288,7 @@ class SessionRecorder:
             self._counted = counts
             cause = "; ".join(grown) or "source"
             line = LedgerLine(expected, "missing", cause=cause, count=index - expected)
-            self._ledger.write(line.text())
+            self._tables.ledger.write(line.text())
 
     def _drop(self, stamp: Stamp, cause: str) -> None:
         if self._failure:
@@ -303,46 +303,47 @@ class SessionRecorder:
             self._frames.dropped += 1
             clock = self._clock()
             line = LedgerLine(stamp.index, "dropped", stamp.time_s, clock=clock, cause=cause)
-            self._ledger.write(line.text())
+            self._tables.ledger.write(line.text())
         except Exception as error:
             self._fail(error)
 
     def _note_redacted(self, stamp: Stamp) -> None:
         self._frames.redacted += 1
-        self._ledger.write(LedgerLine(stamp.index, "redacted", cause=REDACTED).text())
+        self._tables.ledger.write(LedgerLine(stamp.index, "redacted", cause=REDACTED).text())
 
     def _write_notes(self) -> None:
         while (note := self._queue.take()) is not None:
             if note.audit:
-                self._audit.write(note.audit)
+                self._tables.audit.write(note.audit)
             elif note.marker is not None:
                 self._write_marker(note.marker)
             elif note.event is not None:
                 if not any(overlaps(note.event, *span) for span in self._redacted):
-                    self._events.write(format_event(note.event))
+                    self._tables.events.write(format_event(note.event))
                     if self._streams is not None:
                         self._streams.event(note.event)
             elif not self._is_redacted(note.time_s) and note.ledger is not None:
-                self._ledger.write(note.ledger.text())
+                self._tables.ledger.write(note.ledger.text())
                 if note.motion is not None:
-                    self._motion.write(format_row(note.motion))
+                    self._tables.motion.write(format_row(note.motion))
 
     def _write_marker(self, marker: Marker) -> None:
         if marker.kind == "redact":
             self._due.append(marker)  # before any of this can fail
         elif self._is_redacted(marker.time_s):
             return  # another program's marker that came late
-        self._markers.write(format_marker(marker))
+        self._tables.markers.write(format_marker(marker))
         if self._streams is not None:
             self._streams.marker(marker)
         if marker.kind == "redact":
             # First to the disk: if the program ends midway, `recover` continues.
-            self._markers.sync()
+            self._tables.markers.sync()
             self._close_files()
             try:
-                self._frames.redact(redact(self._folder, *marker.span))
+                since = self._tables.sizes_before(marker.span[0])
+                self._frames.redact(redact(self._folder, *marker.span, since))
             finally:
-                self._open_tables()
+                self._tables.open()
             self._due.remove(marker)
 
     def _redact_after_failure(self) -> None:
@@ -368,20 +369,10 @@ class SessionRecorder:
         last_s = begin_s if end_s is None else end_s
         return any(start_s <= last_s and begin_s <= until_s for start_s, until_s in self._redacted)
 
-    def _open_tables(self) -> None:
-        self._ledger = LineFile(self._folder.frames, LEDGER_HEADER)
-        self._motion = LineFile(self._folder.motion, ",".join(MOTION_COLUMNS))
-        self._events = LineFile(self._folder.events)
-        self._markers = LineFile(self._folder.markers)
-        self._audit = LineFile(self._folder.audit)
-        self._tables = [self._ledger, self._motion, self._events, self._markers, self._audit]
-
     def _close_files(self) -> None:
-        tables, self._tables = self._tables, []
-        with ExitStack() as closing:  # close each file even if another cannot be closed
+        with ExitStack() as closing:  # close the ones even if the others cannot be closed
             closing.callback(self._video.close)
-            for table in tables:
-                closing.callback(table.close)
+            closing.callback(self._tables.close)
 
     def _fail(self, error: Exception) -> None:
         """End the recording here because of `error`; keep what was recorded."""

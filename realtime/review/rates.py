@@ -40,9 +40,13 @@ class Rate:
 
 
 def measure_rates(session: Session) -> dict[str, dict[str, Rate]]:
-    """Return the rates of `micro`, `macro` and each label: for each question (its repetitions
-    together), outside questions, and for the whole session. What was deleted or paused does not
-    count as observed."""
+    """Return the rates of `micro`, `macro` and each label in each of the `observed_spans`."""
+    return count_rates(list(event_rows(session)), observed_spans(session))
+
+
+def observed_spans(session: Session) -> dict[str, float]:
+    """Return the seconds of each question (its repetitions together), outside questions, and of the
+    whole session. What was deleted or paused does not count as observed."""
     spans_s: dict[str, float] = {}
     for question in find_questions(session):
         answer_s = session.observed_s(question.start_s, question.end_s)
@@ -51,7 +55,7 @@ def measure_rates(session: Session) -> dict[str, dict[str, Rate]]:
     if spans_s:
         spans_s[OUTSIDE] = max(0.0, observed_s - sum(spans_s.values()))
     spans_s[WHOLE_SESSION] = observed_s
-    return count_rates(list(event_rows(session)), spans_s)
+    return spans_s
 
 
 def count_rates(

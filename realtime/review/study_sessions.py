@@ -23,7 +23,7 @@ from model.text import read_text
 from realtime.review.coding import apply_edits
 from realtime.review.motion_lanes import read_motion
 from realtime.review.quality import measure_quality
-from realtime.review.rates import WHOLE_SESSION, Rate, count_rates, measure_rates
+from realtime.review.rates import WHOLE_SESSION, Rate, count_rates, observed_spans
 from realtime.sessions.export_rows import (
     EVENT_COLUMNS,
     event_rows,
@@ -60,7 +60,7 @@ class StudySession:
     facts: dict[str, Any]
     """A row of `SESSION_COLUMNS`."""
     rates: Mapping[str, Mapping[str, Rate]]
-    """As `realtime.review.rates.measure_rates` returns them."""
+    """As `realtime.review.rates.count_rates` returns them."""
     columns: tuple[str, ...]
     """The columns of `rows`."""
     rows: tuple[dict[str, Any], ...]
@@ -124,7 +124,8 @@ def _of_session(session: Session) -> StudySession:
         "path": str(session.folder.path),
         "left_out": "",
     }
-    return StudySession(facts, measure_rates(session), tuple(export_columns(session)), rows)
+    rates = count_rates(rows, observed_spans(session))
+    return StudySession(facts, rates, tuple(export_columns(session)), rows)
 
 
 def read_analysis(record: Path, *, broken: bool = False) -> StudySession:

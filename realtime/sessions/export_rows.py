@@ -195,13 +195,16 @@ def _units_by(session: Session, number: int) -> str:
 
 
 def _tracks(session: Session) -> dict[int, int]:
-    """Return the number of the face's track by number of the frame, for frames with a face."""
-    index, track = (MOTION_COLUMNS.index(name) for name in ("index", "track"))
+    """Return the number of the face's track by number of the frame, at each apex with a face."""
+    apexes = {str(event.window.apex.index) for event in session.confirmed}
+    track = MOTION_COLUMNS.index("track")
     found = {}
     for line in read_lines(session.folder.motion):
-        cells = line.split(",")
-        if len(cells) > track and cells[index].isdecimal() and cells[track].isdecimal():
-            found[int(cells[index])] = int(cells[track])
+        index = line.partition(",")[0]  # the first of the columns, of which there are many
+        if index in apexes:
+            cells = line.split(",")
+            if len(cells) > track and cells[track].isdecimal():
+                found[int(index)] = int(cells[track])
     return found
 
 

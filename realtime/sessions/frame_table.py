@@ -206,7 +206,7 @@ def _parse_fast(block: bytes, words: dict[str, int]) -> _Lines | None:
     block = block.removeprefix(header)
     if not block.strip(b"\n"):
         return _as_lines([], words)
-    if any(odd in block for odd in (b"\0", b"\r", b"0x", b"0X", header)):
+    if any(odd in block for odd in (b"\r", b"0x", b"0X", header)):
         return None
     text = pa.dictionary(pa.int32(), pa.string())
     types = {name: getattr(pa, _TYPES[name])() if name in _TYPES else text for name in _NAMES}
@@ -266,8 +266,7 @@ def _is_sound(lines: _Lines, given: dict[str, int]) -> bool:
 
 def _texts(block: bytes) -> Iterator[str]:
     for line in block.split(b"\n"):
-        if b"\0" not in line:
-            yield line.decode("utf-8", "replace")
+        yield line.decode("utf-8", "replace")
 
 
 def _as_lines(lines: Iterable[LedgerLine], words: dict[str, int]) -> _Lines:

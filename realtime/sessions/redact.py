@@ -1,6 +1,7 @@
 """Redaction: deletes a span of a session from its video and its tables.
 
-Data are deleted, not overwritten: traces may remain in backups and on a disk that keeps old blocks.
+Lines of the ledger and of the motion table are overwritten where they are. All else is deleted,
+not overwritten. Traces may remain in backups and on a disk that keeps old blocks.
 """
 
 import math
@@ -47,15 +48,29 @@ class RedactedFrames(NamedTuple):
     """Those of which only the ledger knew."""
 
 
-def redact(folder: SessionFolder, start_s: float, end_s: float) -> RedactedFrames:
+class TableSizes(NamedTuple):
+    """Bytes that the tables had at a moment of the recording."""
+
+    frames: int
+    motion: int
+
+
+NOTHING = TableSizes(0, 0)
+"""At the beginning."""
+
+
+def redact(
+    folder: SessionFolder, start_s: float, end_s: float, since: TableSizes = NOTHING
+) -> RedactedFrames:
     """Delete what was recorded from `start_s` to `end_s` (the source's clock, both included).
-    Return how many frames are newly redacted.
+    Return how many frames are newly redacted. The tables say nothing of the span before `since`:
+    a recorder that waits need not search a whole day.
 
     Only the numbers of the frames are kept; nothing is kept of sound, events, motion and markers in
     the span. No other program may have the files open. A second run changes nothing. Raises
     `InputError`, before anything is deleted, if the ledger is damaged.
     """
-    found = _search(folder, start_s, end_s)
+    found = _search(folder, start_s, end_s, since.frames)
     zero_s = float(folder.read_document().get("zero_s", 0.0))
     # If the last picture goes, the sound after it goes too.
     start_ms, end_ms = 1000 * (start_s - zero_s), 1000 * (end_s - zero_s)
@@ -69,14 +84,16 @@ def redact(folder: SessionFolder, start_s: float, end_s: float) -> RedactedFrame
         times = found.places.get(part, set())
         gone_ms = copy_without(folder.video(part), times.__contains__, silence)
         gone |= {(str(part), str(ms)) for ms in gone_ms - times}
-    indices = found.indices | _frames_at(folder, gone)
+    indices = found.indices | _frames_at(folder, gone, since.frames)
     if indices:
-        redacted = (
-            LedgerLine(int(index), "redacted", cause=REDACTED) for index in sorted(indices, key=int)
+        numbers = sorted(map(int, indices))
+        redacted = [LedgerLine(n, "redacted", cause=REDACTED).text() for n in numbers]
+        lines.append_lines(folder.frames, redacted)
+        new = frozenset(redacted)
+        lines.blank_lines(
+            folder.frames, lambda row: _index(row) not in indices or row in new, since.frames
         )
-        kept = (row for row in lines.read_lines(folder.frames) if _index(row) not in indices)
-        lines.replace_text(folder.frames, chain(kept, (line.text() for line in redacted)))
-        lines.keep_lines(folder.motion, lambda row: _index(row) not in indices)
+        lines.blank_lines(folder.motion, lambda row: _index(row) not in indices, since.motion)
     lines.keep_lines(folder.events, lambda line: _event_stays(line, start_s, end_s))
     lines.keep_lines(folder.markers, lambda line: _marker_stays(line, start_s, end_s))
     for coder in folder.coders():
@@ -113,12 +130,12 @@ class _LedgerSpan:
     """Time of the last frame, in the span or not."""
 
 
-def _search(folder: SessionFolder, start_s: float, end_s: float) -> _LedgerSpan:
+def _search(folder: SessionFolder, start_s: float, end_s: float, since: int) -> _LedgerSpan:
     indices: set[str] = set()
     places: dict[int, set[int]] = {}
     begins: dict[int, float] = {}
     last_s = -math.inf
-    for row in lines.read_lines(folder.frames):
+    for row in lines.read_lines(folder.frames, since):
         cells = row.split(",", 6)
         if len(cells) < 7 or not cells[1] or not cells[0].isdecimal():
             continue  # an analysis, or a line without a time
@@ -157,11 +174,11 @@ def _parts_with_sound(
     }
 
 
-def _frames_at(folder: SessionFolder, places: set[tuple[str, str]]) -> set[str]:
+def _frames_at(folder: SessionFolder, places: set[tuple[str, str]], since: int) -> set[str]:
     """Return the numbers of the frames at these places (part and ms) in the video."""
     if not places:
         return set()
-    rows = (row.split(",", 6) for row in lines.read_lines(folder.frames))
+    rows = (row.split(",", 6) for row in lines.read_lines(folder.frames, since))
     return {cells[0] for cells in rows if tuple(cells[4:6]) in places}
 
 
