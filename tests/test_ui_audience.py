@@ -81,7 +81,9 @@ def test_older_expressions_fold_and_eight_fit_on_a_laptop(demo: Served, chromium
         assert older.locator(".fl-bars").is_hidden()
         assert older.locator(".fl-likely").inner_text() == "> 99 %"
         inside = page.locator(".fl-events").bounding_box()
-        eighth = page.locator(".fl-events li[data-number='901']").bounding_box()
+        last = page.locator(".fl-events li[data-number='901']")
+        last.evaluate("li => Promise.all(li.getAnimations().map((each) => each.finished))")
+        eighth = last.bounding_box()
         assert inside is not None
         assert eighth is not None
         assert eighth["y"] + eighth["height"] <= inside["y"] + inside["height"]
