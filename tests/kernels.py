@@ -7,7 +7,8 @@ python tests/kernels.py sizes          (with it) both at all sizes, an hour, in 
                                        those with a side of 512 px
 python tests/kernels.py compile        machine code that fits GPUs from Turing to Blackwell, as a
                                        table; a minute each: `compile 90` for Hopper alone
-python tests/kernels.py launches       launches of a call, beside the operations of PyTorch's form
+python tests/kernels.py launches       launches of a call, beside the operations of PyTorch's form:
+                                       `launches 64` those at 64²
 """
 
 import re
@@ -280,9 +281,9 @@ class _Operations(TorchDispatchMode):
         return function(*arguments, **(options or {}))
 
 
-def launches() -> None:
-    """Of both phases at 224²: what a graph of each form would hold."""
-    shape = (224, 224)
+def launches(side: str = "224") -> None:
+    """Of both phases at 224² or another size: what a graph of each form would hold."""
+    shape = (int(side), int(side))
     first, second = (torch.from_numpy(each) for each in pairs(shape, 2))
     fused = launched("lk", shape, 2)
     print(f"lk: {len(fused) + 2} launches in Triton, {_count('lk', first, second)} in PyTorch")
