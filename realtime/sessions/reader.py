@@ -176,7 +176,7 @@ def measure_fps(indices: ArrayLike, times_s: ArrayLike) -> float:
 
 def _following_ms(indices: ArrayLike, times_s: ArrayLike) -> NDArray[np.float64]:
     """The intervals between consecutive frames, ms."""
-    return 1e3 * np.diff(times_s)[np.diff(indices) == 1]
+    return np.asarray(1e3 * np.diff(times_s)[np.diff(indices) == 1], np.float64)
 
 
 class RecoveryNeededError(InputError):
