@@ -226,6 +226,8 @@ def test_help_tour_and_keys_work_without_a_mouse(demo: Served, chromium: Browser
         assert page.locator(".fl-mirrored").count() == 1
         page.keyboard.press("f")
         page.wait_for_function("document.fullscreenElement?.matches('.fl')")
+        whole = "({ scrollHeight, clientHeight }) => scrollHeight <= clientHeight"
+        assert page.locator(".fl:fullscreen").evaluate(whole)  # nobody scrolls a projector
         page.keyboard.press("f")
         page.wait_for_function("document.fullscreenElement === null")
         page.focus("[data-ref=choice]")
