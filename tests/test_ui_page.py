@@ -303,7 +303,10 @@ def test_every_tab_says_that_the_program_is_gone(chromium: Browser, untrained: P
         for tab in ("Live", "Calibrate", "Study", "Review", "Health"):
             page = pages.enter_context(opened(chromium, served)).page
             page.get_by_role("tab", name=tab).click()
-            page.wait_for_selector(f"#{tab.lower()} .fl:visible")
+            awake = {"Review": "[data-ref=none]:not(:empty)", "Health": "tbody tr"}
+            page.wait_for_selector(
+                f"#{tab.lower()} {awake.get(tab, '[data-ref=picture][data-index]')}"
+            )
             seen[tab] = page
         server.close()
         for tab, page in seen.items():
