@@ -1,7 +1,9 @@
 """Works through many jobs in several processes or on a cluster, with a progress bar."""
 
 import argparse
+import math
 import multiprocessing
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -18,6 +20,23 @@ ResultT = TypeVar("ResultT")
 
 Workers = int | str
 """A number of processes on this machine, or the address of a Ray cluster."""
+
+
+class TimeLeft:
+    """How long the rest of `jobs` will take, by how long those before took."""
+
+    def __init__(self, jobs: int) -> None:
+        self._jobs, self._done = jobs, 0
+        self._began_s = time.perf_counter()
+
+    def after_job(self) -> str:
+        """Count one more as done, and return, as "; about 12 min for the 3 left", how long the
+        others will take; empty after the last one."""
+        self._done += 1
+        left = self._jobs - self._done
+        minutes = (time.perf_counter() - self._began_s) / self._done * left / 60
+        words = f"{minutes / 60:.0f} h" if minutes >= 100 else f"{math.ceil(minutes)} min"
+        return f"; about {words} for the {left} left" if left > 0 else ""
 
 
 def add_jobs(options: argparse._ActionsContainer, default: int, what: str) -> None:

@@ -18,6 +18,7 @@ FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--no-first-run"),
 ]
+LAPTOP = {"width": 1366, "height": 768}
 SLOW_MS = 90_000
 """Patience with a loaded machine; nothing here waits that long when it works."""
 

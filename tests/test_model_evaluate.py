@@ -153,12 +153,21 @@ def test_fmanet_is_measured_unless_others_are_named(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("start", ["checkpoint", "nothing"])
 def test_each_subject_is_left_out(
-    start: str, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    start: str,
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     name = trained if start == "checkpoint" else "ststnet"
     out, spec = tmp_path / "out", maps(tmp_path / "maps")
     options = ["--protocol", "loso", "--epochs", "1", "--data", spec, "--out", out]
     assert run([name, *options], monkeypatch, tmp_path) == 0
+    folds = [line for line in capsys.readouterr().out.splitlines() if "named right" in line]
+    assert len(folds) > 2
+    for line, left in zip(folds[:-1], range(len(folds) - 1, 0, -1), strict=True):
+        assert re.search(rf"; about \d+ min for the {left} left$", line)
+    assert folds[-1].endswith("named right")
     (said,) = json.loads((out / "evaluation.json").read_text())["evaluations"]
     report = json.loads((out / Path(name).stem / "report.json").read_text())
     assert said["confusion"] == report["confusion"]

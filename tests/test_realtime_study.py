@@ -13,7 +13,7 @@ from typing import Any
 
 import av
 import pytest
-from playwright.sync_api import Dialog, Page, sync_playwright
+from playwright.sync_api import Dialog, Page, Route, sync_playwright
 from served import serving
 from test_ui_page import write_y4m
 
@@ -518,6 +518,15 @@ def test_a_server_that_does_not_answer_is_told_until_it_does(
         page.wait_for_selector(".fl-study:not([data-connection]) [data-ref=stop]:enabled")
         assert page.inner_text(".fl-study [data-ref=going]") == "Recording"
         assert page.inner_text(".fl-study [data-ref=hint]") == ""
+
+        def another_program(route: Route) -> None:  # started anew, it knows of no recording
+            state = route.fetch().json() | {"recording": None, "last": None}
+            route.fulfill(json=state)
+
+        page.route("**/live/study/state", another_program)
+        page.wait_for_selector(".fl-study[data-recording=no]")
+        page.wait_for_selector(".fl-study [data-ref=last]:has-text('was cut off')")
+        page.wait_for_selector(".fl-study [data-ref=last] button:has-text('Review tab')")
         browser.close()
 
 

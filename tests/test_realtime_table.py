@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import shutil
 import stat
 import sys
@@ -22,7 +23,7 @@ from realtime.review.study_sessions import StudySession, read_study_session
 from realtime.sessions.export_rows import event_rows
 from realtime.sessions.exported_copies import forget_copies, known_copies
 from realtime.sessions.folder import SessionFolder
-from realtime.sessions.reader import open_session
+from realtime.sessions.reader import measure_fps, open_session
 
 
 def session_of(participant: str, counts: dict[str, int], minutes: float) -> StudySession:
@@ -171,6 +172,14 @@ def test_an_analysis_is_a_session_without_questions(tmp_path: Path) -> None:
     assert session.facts["face"] == pytest.approx(3 / 4)
     assert session.facts["fps"] == pytest.approx(2)  # as of a session: a gap does not lower it
     assert session.rates["whole session"]["micro"] == Rate(1, 30.0)
+
+
+def test_whole_milliseconds_and_gaps_do_not_change_the_rate() -> None:
+    times_s = np.round(np.arange(61) / 30, 3)  # as most files hold them: 33, 33, 34 ms
+    late_s = np.append(times_s, times_s[-1] + [0.1, 0.2])  # the camera is slow for a moment
+    assert measure_fps(np.arange(61), times_s) == pytest.approx(30)
+    assert measure_fps(np.arange(63), late_s) == pytest.approx(30)
+    assert math.isnan(measure_fps(np.arange(0, 122, 2), times_s))  # no two follow each other
 
 
 def test_rates_of_a_study_are_those_of_its_sessions(recorded: Path) -> None:

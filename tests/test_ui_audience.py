@@ -9,14 +9,12 @@ from pathlib import Path
 import av
 import httpx
 import pytest
-from browsing import IN_BROWSER, PIXELS, opened, small_demo, wait_for_frames
+from browsing import IN_BROWSER, LAPTOP, PIXELS, opened, small_demo, wait_for_frames
 from PIL import Image, ImageSequence
 from playwright.sync_api import Browser, Page
 from served import AUTH, Served, serving
 
 pytestmark = IN_BROWSER
-
-LAPTOP = {"width": 1366, "height": 768}
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +61,10 @@ def test_older_expressions_fold_and_eight_fit_on_a_laptop(demo: Served, chromium
             """const ref = (name) => document.querySelector(`#live [data-ref=${name}]`);
             const list = new m.EventList(ref, () => {});
             list.clear();
+            const none = document.querySelector("#live [data-ref=none]");
+            const heading = document.querySelector("#live .fl-events h2");
+            const [{ top }, { bottom }] = [none, heading].map((one) => one.getBoundingClientRect());
+            window.apart = top - bottom;
             for (let n = 0; n < 9; n++) list.put({
                 number: 900 + n, state: "confirmed", kind: "micro", onset_s: n, apex_s: n + 0.1,
                 offset_s: n + 0.3, score: 2, label: "positive", reason: "", pictures: 0,
@@ -77,9 +79,12 @@ def test_older_expressions_fold_and_eight_fit_on_a_laptop(demo: Served, chromium
         assert newest.locator(".fl-bar").nth(2).inner_text().split("\n")[-1] == "< 1 %"
         unit = newest.locator(".fl-units span")
         assert unit.inner_text() == "AU12"
+        display = "(chip) => getComputedStyle(chip.parentElement).display"
+        assert unit.evaluate(display) == "flex"  # and not as on another tab
         assert (unit.get_attribute("title") or "").startswith("AU12 lip corner puller, 90 %")
         assert older.locator(".fl-bars").is_hidden()
         assert older.locator(".fl-likely").inner_text() == "> 99 %"
+        assert page.evaluate("window.apart") < 40  # an empty list takes no room
         inside = page.locator(".fl-events").bounding_box()
         last = page.locator(".fl-events li[data-number='901']")
         last.evaluate("li => Promise.all(li.getAnimations().map((each) => each.finished))")
@@ -223,6 +228,8 @@ def test_help_tour_and_keys_work_without_a_mouse(demo: Served, chromium: Browser
         assert page.locator(".fl-mirrored").count() == 1
         page.keyboard.press("f")
         page.wait_for_function("document.fullscreenElement?.matches('.fl')")
+        whole = "({ scrollHeight, clientHeight }) => scrollHeight <= clientHeight"
+        assert page.locator(".fl:fullscreen").evaluate(whole)  # nobody scrolls a projector
         page.keyboard.press("f")
         page.wait_for_function("document.fullscreenElement === null")
         page.focus("[data-ref=choice]")

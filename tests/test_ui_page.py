@@ -20,6 +20,7 @@ from browsing import (
 from playwright.sync_api import Browser, Dialog, Page, Playwright, WebSocket, WebSocketRoute
 from served import AUTH, Served, serving
 
+from calibrate.guide import Guide
 from model.synthetic import SyntheticFace
 from realtime.config import LiveConfig
 from realtime.recording.plan import RecordPlan
@@ -292,6 +293,26 @@ def test_another_source_begins_anew_and_the_page_survives_the_servers_end(
             server.close()
             page.wait_for_selector(".fl[data-badge='NO CONNECTION']")
             assert page.locator("[data-do=start]").is_disabled()
+            assert "still running" in page.inner_text("[data-ref=notice]")
+
+
+def test_every_tab_says_that_the_program_is_gone(chromium: Browser, untrained: Path) -> None:
+    with ExitStack() as server, ExitStack() as pages:
+        served = server.enter_context(serving(small_demo(untrained), Guide()))
+        seen = {}
+        for tab in ("Live", "Calibrate", "Study", "Review", "Health"):
+            page = pages.enter_context(opened(chromium, served)).page
+            page.get_by_role("tab", name=tab).click()
+            awake = {"Review": "[data-ref=none]:not(:empty)", "Health": "tbody tr"}
+            page.wait_for_selector(
+                f"#{tab.lower()} {awake.get(tab, '[data-ref=picture][data-index]')}"
+            )
+            seen[tab] = page
+        server.close()
+        for tab, page in seen.items():
+            said = page.locator(f"#{tab.lower()}").get_by_text("Connection lost").first
+            said.wait_for()
+            assert "restart it if not" in said.inner_text()
 
 
 def test_the_browsers_camera_is_analysed(

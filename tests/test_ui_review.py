@@ -260,6 +260,38 @@ def test_a_session_that_was_cut_off_is_recovered_on_the_page(page: Page, tmp_pat
 
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_the_only_session_is_recovered_on_the_page(page: Page, tmp_path: Path) -> None:
+    cut = tmp_path / "sessions" / "P07" / "session.json"
+    document = json.loads(cut.read_text())
+    cut.write_text(json.dumps(document | {"state": "recording"}))
+    page.reload()
+    page.get_by_role("tab", name="Review").click()
+    page.get_by_role("button", name="Recover P07").click()
+    page.wait_for_selector(".fl-review[data-open=P07]")
+    assert json.loads(cut.read_text())["state"] == "recovered"
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+def test_review_goes_on_when_the_program_answers_again(
+    recorded: Path, untrained: Path, tmp_path: Path
+) -> None:
+    copied(recorded, tmp_path / "sessions")
+    said: list[str] = []
+    with reviewing(tmp_path / "sessions", untrained, said) as page:
+        page.route("**/live/**", lambda route: route.abort())
+        page.get_by_text("Connection lost: nothing is stored").wait_for()
+        page.click("[data-ref=overview]", position={"x": 400, "y": 20})
+        wanted = page.inner_text("[data-ref=place]").split()[1]
+        assert page.get_attribute("[data-ref=film]", "data-place") != wanted
+        page.unroute_all()
+        page.wait_for_selector(f"[data-ref=film][data-place='{wanted}']")
+        page.wait_for_selector(".fl-review [data-ref=notice]", state="hidden")
+    assert [line for line in said if not line.startswith("Failed to load resource")] == []
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
 @pytest.mark.parametrize("state", ["torn", "complete"])
 def test_what_only_a_recovery_finishes_has_its_button(
     page: Page, tmp_path: Path, state: str

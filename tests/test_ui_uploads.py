@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
-from browsing import IN_BROWSER, opened, small_demo, wait_for_frames
+from browsing import IN_BROWSER, LAPTOP, opened, small_demo, wait_for_frames
 from playwright.sync_api import Browser
 from served import AUTH, Served, serving
 from websockets.sync.client import connect
@@ -185,10 +185,14 @@ class TestInABrowser:
         config = LiveConfig(source=str(expression_clip), classifier=str(untrained))
         with (
             serving(config) as served,
-            opened(chromium, served, reduced_motion="reduce") as watched,
+            opened(chromium, served, reduced_motion="reduce", viewport=LAPTOP) as watched,
         ):
             page, session = watched.page, served.session
             page.wait_for_selector(".fl[data-badge=ENDED]")
+            page.wait_for_function(
+                "(({ value, max }) => value === max)(document.querySelector('[data-ref=film-at]'))"
+            )
+            assert page.evaluate("document.documentElement.scrollHeight") <= LAPTOP["height"]
             length_s = float(page.get_attribute("[data-ref=film-at]", "max") or 0)
             bar = page.get_by_role("slider", name="Time in the film")
             bar.fill(str(length_s - 1.0))

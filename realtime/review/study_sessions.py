@@ -31,7 +31,7 @@ from realtime.sessions.export_rows import (
     name_session,
 )
 from realtime.sessions.folder import DOCUMENT
-from realtime.sessions.reader import Session, measure_intervals_ms, open_session
+from realtime.sessions.reader import Session, measure_fps, open_session
 
 RECORD = ".analysis.json"
 """How the name of an analysis' record ends."""
@@ -44,7 +44,7 @@ SESSION_COLUMNS: dict[str, str] = {
     "observed": "length without what was deleted since or paused, s: that of the rates",
     "frames": "number of frames in the video",
     "lost": "number of frames missing from the video",
-    "fps": "frames per second: one over the median interval of consecutive frames",
+    "fps": "frames per second: one over the mean of the usual intervals of consecutive frames",
     "face": "share of the analysed frames with a face, 0 to 1",
     "expressions": "number of confirmed expressions",
     "path": "folder or record that it was read from",
@@ -217,9 +217,9 @@ def _motion_table(path: Path | None) -> pa.Table:
 
 def _measure_motion(table: pa.Table) -> dict[str, float | None]:
     """Return rate and share of faces of a motion table; None if unknown."""
-    median_ms, _, _ = measure_intervals_ms(table["index"], table["time_s"])
+    fps = measure_fps(table["index"], table["time_s"])
     rows = table.num_rows
     return {
-        "fps": 1000 / median_ms if median_ms > 0 else None,
+        "fps": fps if math.isfinite(fps) else None,
         "face": (rows - table["track"].null_count) / rows if rows else None,
     }

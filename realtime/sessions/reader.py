@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from model.errors import InputError
 from model.face.choice import LARGEST
@@ -24,6 +24,8 @@ from realtime.sessions.ledger import REDACTED
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.markers import Marker, parse_marker
 
+USUAL_SHARE = 0.5
+"""Intervals that differ from their median by less than this share of it are usual."""
 UNFINISHED = ("recording", "torn")
 """States of a session that is being recorded, was cut off, or could not be written to its end."""
 UNOBSERVED = (REDACTED, PAUSED)
@@ -96,9 +98,9 @@ class Session:
 
     @property
     def fps(self) -> float:
-        """Frame rate, from the median interval: losses and pauses do not lower it. NaN if no two
-        frames follow each other."""
-        return 1000 / self.interval_ms[0]
+        """`measure_fps` of the recorded frames."""
+        recorded = self.frames.recorded
+        return measure_fps(self.frames.indices[recorded], self.frames.time_s[recorded])
 
     def gaps(self) -> list[tuple[float, float, str]]:
         """Return the gaps in the video: the times of the pictures before and after each, on the
@@ -153,11 +155,28 @@ class Session:
 def measure_intervals_ms(indices: ArrayLike, times_s: ArrayLike) -> tuple[float, float, float]:
     """Return the interval between consecutive frames, given their numbers and times (N,): median,
     5th and 95th percentile, ms; NaN if there are none."""
-    following = 1e3 * np.diff(times_s)[np.diff(indices) == 1]
-    if not len(following):
+    following_ms = _following_ms(indices, times_s)
+    if not len(following_ms):
         return math.nan, math.nan, math.nan
-    median, low, high = np.percentile(following, [50, 5, 95])
+    median, low, high = np.percentile(following_ms, [50, 5, 95])
     return float(median), float(low), float(high)
+
+
+def measure_fps(indices: ArrayLike, times_s: ArrayLike) -> float:
+    """Return the frame rate, given the numbers and times of frames (N,): one over the mean of the
+    usual intervals, which losses and pauses do not lower. The median alone is wrong where a file
+    holds whole ms: 33, 33, 34. NaN if no two frames follow each other."""
+    following_ms = _following_ms(indices, times_s)
+    if not len(following_ms):
+        return math.nan
+    median = np.median(following_ms)
+    usual = following_ms[np.abs(following_ms - median) <= USUAL_SHARE * median]
+    return float(1000 / usual.mean()) if usual.sum() > 0 else math.inf
+
+
+def _following_ms(indices: ArrayLike, times_s: ArrayLike) -> NDArray[np.float64]:
+    """The intervals between consecutive frames, ms."""
+    return np.asarray(1e3 * np.diff(times_s)[np.diff(indices) == 1], np.float64)
 
 
 class RecoveryNeededError(InputError):

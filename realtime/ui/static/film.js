@@ -80,7 +80,7 @@ export class Film {
     for (let step = 1; step <= AHEAD && this.#loading.size < AT_ONCE; step++) {
       const next = place + direction * step;
       if (next < 0 || next >= this.#length) return;
-      if (!this.#bitmaps.has(next)) this.#fetch(next).then(() => this.#ahead(this.#wanted, direction));
+      if (!this.#bitmaps.has(next)) this.#fetch(next).then((came) => came && this.#ahead(this.#wanted, direction));
     }
   }
 
@@ -94,12 +94,14 @@ export class Film {
     return this.#loading.get(place);
   }
 
+  /** Resolves to whether the program answered. */
   async #load(place) {
-    const answer = await fetch(new URL(`frame/${place}.jpg`, this.#base));
+    const answer = await fetch(new URL(`frame/${place}.jpg`, this.#base)).catch(() => null);
+    if (!answer) return false; // asked again when it is wanted again
     const bitmap = answer.ok ? await createImageBitmap(await answer.blob()) : null;
     if (this.#closed) {
       bitmap?.close();
-      return;
+      return false;
     }
     this.#bitmaps.set(place, bitmap);
     if (this.#bitmaps.size > KEPT) {
@@ -109,6 +111,7 @@ export class Film {
       this.#bitmaps.get(farthest)?.close();
       this.#bitmaps.delete(farthest);
     }
+    return true;
   }
 }
 

@@ -1,9 +1,10 @@
 // The Health tab: percentiles of every span, asked for once a second while the tab is seen.
 
 import { definitions, make } from "./colours.js";
-import { watchVisible } from "./tab.js";
+import { LOST, watchVisible } from "./tab.js";
 
 const EVERY_MS = 1000;
+const PATIENCE_MS = 2000;
 const LOWEST_MS = 0.1;
 const DECADES = 4;
 const UNKNOWN = "not available";
@@ -18,12 +19,12 @@ export function mount(root) {
   async function look() {
     clearTimeout(timer);
     try {
-      const answer = await fetch(address);
+      const answer = await fetch(address, { signal: AbortSignal.timeout(PATIENCE_MS) });
       if (!answer.ok) throw new Error(`the server answers ${answer.status}`);
       show(root, ref, await answer.json());
-    } catch (error) {
+    } catch {
       root.dataset.light = "red";
-      ref("verdict").textContent = `No connection: ${error.message}`;
+      ref("verdict").textContent = `Connection lost. ${LOST}`;
     }
     if (visible) timer = setTimeout(look, EVERY_MS);
   }

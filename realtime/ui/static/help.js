@@ -22,7 +22,7 @@ const TOURED = "fmanet-toured"; // where a browser keeps that its tour has ended
 const STEPS = [
   ["[data-ref=choice]", "The source: a camera, a film of yours, or the demo face, which needs no camera."],
   ["[data-ref=picture]", "The face. Circles are the regions that are measured; colour shows where it moves more than its threshold."],
-  [".fl-plot", "The motion by part of the face. What rises over the dashed line, and returns quickly, is an expression."],
+  [".fl-plot", "The motion by part of the face. What rises over the dotted line, and returns quickly, is an expression."],
   [".fl-events", "What was found, newest first. Click one to see it in slow motion, magnified, and why it counts."],
   [".fl-chips", "What is drawn over the picture. Replay shows each hit once more in the corner."],
   [".fl-status", "Whether the program keeps up: dropped should stay at 0."],

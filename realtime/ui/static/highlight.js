@@ -56,8 +56,9 @@ export class Highlight {
     this.#next = null;
     this.#shown = event;
     const base = new URL(`../events/${run}/${event.number}/`, import.meta.url);
-    const facts = await (await fetch(new URL(`replay.json?most=${MOST}`, base))).json();
-    const answer = facts.times_s && (await fetch(new URL(`replay.jpg?factor=${FACTOR}&most=${MOST}`, base)));
+    const got = (path) => fetch(new URL(path, base)).catch(() => null);
+    const facts = await (await got(`replay.json?most=${MOST}`))?.json();
+    const answer = facts?.times_s && (await got(`replay.jpg?factor=${FACTOR}&most=${MOST}`));
     const sheet = answer?.ok ? await createImageBitmap(await answer.blob()) : null;
     if (this.#shown !== event) return; // skipped meanwhile
     if (sheet && this.#wants()) this.#play(event, facts, sheet);

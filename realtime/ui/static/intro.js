@@ -2,7 +2,7 @@
 // nothing is found if the face never rests.
 
 const NEXT = {
-  demo: "Next: watch the demo, or choose your camera under Source.",
+  demo: "Next: watch the demo, or choose your camera in the list above.",
   camera: "Next: look into the camera, keep still, then try to hide a smile.",
   browser: "Next: look into the camera, keep still, then try to hide a smile.",
 };

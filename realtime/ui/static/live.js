@@ -15,7 +15,7 @@ import { ViewSocket } from "./socket.js";
 import { SourceChoice } from "./source.js";
 import { Stage } from "./stage.js";
 import { StatusLine } from "./status.js";
-import { watchVisible } from "./tab.js";
+import { LOST, watchVisible } from "./tab.js";
 import { UnitStrips } from "./unit_strips.js";
 
 const NOTICE_MS = 8000;
@@ -35,12 +35,12 @@ export function mount(root) {
   const game = new Game(ref("game"), ref("play-game"));
   let notice = 0;
 
-  function say(message) {
+  function say(message, forMs = NOTICE_MS) {
     const line = ref("notice");
-    line.textContent = message;
+    if (line.textContent !== message) line.textContent = message; // a screen reader reads changes
     line.hidden = !message;
     clearTimeout(notice);
-    if (message) notice = setTimeout(() => (line.hidden = true), NOTICE_MS);
+    notice = message && forMs ? setTimeout(() => (line.hidden = true), forMs) : 0;
   }
 
   const socket = new ViewSocket(new URL("../view", import.meta.url), {
@@ -122,7 +122,10 @@ export function mount(root) {
     confirm(message) {
       if (window.confirm(message.question)) socket.send({ do: message.do, sure: true });
     },
-    closed: () => status.lost(),
+    closed() {
+      status.lost();
+      say(`Connection lost. ${LOST}`, 0); // until there is one
+    },
   });
   const source = new SourceChoice(ref, (command) => socket.send(command), say);
   const seekBar = new SeekBar(ref, (command) => socket.send(command));

@@ -1,6 +1,7 @@
 // The slow-motion replay: the expression as it was beside its motion magnified, in step.
 
 import { make, ms } from "./colours.js";
+import { LOST } from "./tab.js";
 
 const FACTOR = 10;
 const ASK_AFTER_MS = 150; // the slider rests
@@ -58,6 +59,13 @@ export class Replay {
 
   /** Fetch and play. Resolves to the replay's description, null if there is none. */
   async load() {
+    return this.#load().catch(() => {
+      this.#say(`The replay could not be loaded. ${LOST}`);
+      return null;
+    });
+  }
+
+  async #load() {
     const answer = await fetch(new URL("replay.json", this.#base));
     const facts = await answer.json();
     const why = facts.error ?? facts.detail;

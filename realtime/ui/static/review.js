@@ -11,12 +11,13 @@ import { Outputs } from "./outputs.js";
 import { labelWords, MOMENTS, Panel } from "./panel.js";
 import { Player } from "./player.js";
 import { Replay } from "./replay.js";
-import { request, watchVisible } from "./tab.js";
+import { LOST, request, watchAnswers, watchVisible } from "./tab.js";
 import { Timeline } from "./timeline.js";
 
 const NEW_S = 0.1; // on both sides of the apex of one that is added
 const AROUND_S = 1.5; // heard before an expression and after it
 const CODER = "fmanet-coder";
+const SILENT = `Connection lost: nothing is stored. ${LOST}`;
 
 /** Start the tab inside `root`, the element of review.html. */
 export function mount(root) {
@@ -90,6 +91,14 @@ class Review {
     // The arrow keys step through frames; in a focused list they would choose another label.
     for (const list of root.querySelectorAll("select")) list.addEventListener("change", () => list.blur());
     watchTheme(() => this.#timeline?.draw());
+    watchAnswers(root, {
+      lose: () => this.#warn(SILENT),
+      find: () => {
+        this.#tell("");
+        if (this.#facts) this.#player.go(this.#player.place); // what could not be loaded meanwhile
+        else this.#list();
+      },
+    });
     watchVisible(root, (visible) => {
       this.#visible = visible;
       if (visible) this.#list();
@@ -126,7 +135,7 @@ class Review {
       }
       this.#warn(content.error ?? `The server answered ${answer.status}`);
     } catch {
-      this.#warn("The server does not answer");
+      this.#warn(SILENT);
     }
     return null;
   }
@@ -138,7 +147,7 @@ class Review {
       if (answer.ok) return new Float64Array(await answer.arrayBuffer());
       this.#warn(`The server answered ${answer.status}`);
     } catch {
-      this.#warn("The server does not answer");
+      this.#warn(SILENT);
     }
     return null;
   }
@@ -158,7 +167,9 @@ class Review {
     const none = this.#ref("none");
     none.hidden = found.sessions.length > 0;
     none.textContent = `No session in ${found.folder} yet: record one on the Study tab.`;
-    const open = found.sessions.find(({ name }) => name === kept) ?? found.sessions.find(({ unfinished, error }) => !error && !unfinished);
+    const complete = found.sessions.find(({ unfinished, error }) => !error && !unfinished);
+    // One that cannot be opened says why, and offers to recover it.
+    const open = found.sessions.find(({ name }) => name === kept) ?? complete ?? found.sessions[0];
     if (!open) return;
     choice.value = open.name;
     if (open.name !== this.#name) await this.#open(open.name);

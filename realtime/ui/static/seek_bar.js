@@ -3,6 +3,7 @@
 
 import { clockTime } from "./colours.js";
 
+const LAST_S = 0.3;
 const PLAY = { running: "Pause", paused: "Play", starting: "Play" };
 
 export class SeekBar {
@@ -39,7 +40,8 @@ export class SeekBar {
     const words = PLAY[state] ?? "Play again";
     if (play.textContent !== words) play.textContent = words; // so that a click is not lost
     play.disabled = state === "starting";
-    if (!this.#held && nowS !== null) this.#show(Math.min(nowS, lengthS));
+    const over = state === "ended" && nowS > lengthS - LAST_S; // its last picture is a little before its end
+    if (!this.#held && nowS !== null) this.#show(over ? lengthS : Math.min(nowS, lengthS));
     this.#repeatIfEnded();
   }
 

@@ -2,7 +2,7 @@
 
 import { clockTime, make } from "./colours.js";
 import { ProtocolEditor, tell } from "./protocol_editor.js";
-import { Tab, fill, linkTabs, openTab } from "./tab.js";
+import { LOST, Tab, fill, linkTabs, openTab } from "./tab.js";
 
 const OPENED = "opened"; // stands for a protocol that was not saved here
 const QUIET_DB = -70;
@@ -22,6 +22,8 @@ class StudyTab extends Tab {
   #filled = false;
   #recording = false;
   #last = null; // folder of the last recording
+  #going = null; // folder of the recording that goes on
+  #cutOff = null; // of one that ended with its program
   #keys = new Set();
   #noteBegunS = null;
   #protocol = null;
@@ -125,6 +127,12 @@ class StudyTab extends Tab {
     const last = state.last?.folder ?? null;
     if (last !== this.#last) this.#filled = false; // it has ended: the form is for the next person
     this.#last = last;
+    if (recording || last) this.#cutOff = null;
+    else if (this.#going) {
+      this.#cutOff = this.#going; // the program is another one now, which knows of none
+      this.#filled = false;
+    }
+    this.#going = recording?.folder ?? null;
     this.#recording = recording !== null;
     this.root.dataset.recording = recording ? "yes" : "no";
     for (const part of this.root.querySelectorAll("[data-part]")) {
@@ -139,15 +147,15 @@ class StudyTab extends Tab {
 
   lose() {
     const going = this.#recording ? "the recording may have stopped" : "nothing can be recorded";
-    this.ref("hint").textContent =
-      `Connection lost: ${going}. Check whether the program is still running, and restart it if not.`;
+    this.ref("hint").textContent = `Connection lost: ${going}. ${LOST}`;
     this.root.dataset.connection = "lost";
     this.ref("going").textContent = "Connection lost";
     for (const name of ["stop", "pause", "forget", "start"]) this.ref(name).disabled = true;
   }
 
   find() {
-    this.ref("hint").textContent = "";
+    super.find();
+    if (this.#filled && !this.#recording) this.ask("draft", this.#draft()); // it may be another program, which has none
     delete this.root.dataset.connection;
     for (const name of ["pause", "forget"]) this.ref(name).disabled = false;
   }
@@ -231,9 +239,13 @@ class StudyTab extends Tab {
     const marked = Object.keys(wrong).length ? "First fill in what is marked red above." : missing;
     this.ref("missing").textContent =
       marked || (bad ? "Red items will be kept as warnings." : "");
-    this.ref("last").textContent = last
+    const told = last
       ? `Recorded: ${last.frames} frames${lost(last)}, in ${last.folder}. ${last.failure}`
-      : "";
+      : this.#cutOff
+        ? `The recording in ${this.#cutOff} was cut off when the program ended. Recover it on the Review tab.`
+        : "";
+    fill(this.ref("last"), linkTabs(told));
+    this.ref("last").classList.toggle("fl-missing", this.#cutOff !== null);
     Object.assign(this.ref("review"), { hidden: !last?.name, value: last?.name ?? "" });
   }
 

@@ -16,6 +16,34 @@ export function watchVisible(root, change) {
   }).observe(root);
 }
 
+/** What to do while the program does not answer. */
+export const LOST = "Check whether the program is still running, and restart it if not.";
+
+/** Ask again and again, while `root` is visible, whether the program answers: `lose()` is called once
+ * it has not for two seconds, `find()` when it answers again. For tabs that seldom ask anything. */
+export function watchAnswers(root, { lose, find }) {
+  const address = new URL(import.meta.url);
+  let [timer, lost] = [0, false];
+  async function ask(answeredMs) {
+    clearTimeout(timer);
+    const signal = AbortSignal.timeout(LOST_MS);
+    const answers = await fetch(address, { method: "HEAD", cache: "no-store", signal }).then(
+      ({ status }) => status < 502, // a proxy answers, not the program
+      () => false,
+    );
+    const nowMs = performance.now();
+    if (answers && lost) find();
+    if (!answers && !lost && nowMs - answeredMs >= LOST_MS) lose();
+    lost = !answers && (lost || nowMs - answeredMs >= LOST_MS);
+    if (timer !== null) timer = setTimeout(ask, RETRY_MS, answers ? nowMs : answeredMs);
+  }
+  watchVisible(root, (visible) => {
+    clearTimeout(timer);
+    timer = visible ? 0 : null;
+    if (visible) ask(performance.now());
+  });
+}
+
 /** Go to the tab of this name. */
 export function openTab(name) {
   tabButton(name)?.click();
@@ -128,9 +156,13 @@ export class Tab {
     this.lose();
   }
 
-  lose() {}
+  lose() {
+    this.ref("hint").textContent = `Connection lost. ${LOST}`;
+  }
 
-  find() {}
+  find() {
+    this.ref("hint").textContent = "";
+  }
 }
 
 /** The parts of `text`, in which the name of a tab ("the Calibrate tab") opens it, if it is there. */

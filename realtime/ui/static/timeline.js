@@ -79,9 +79,9 @@ export class Timeline {
     this.#who = who;
     this.#near = this.#all = null;
     this.draw();
-    const { over } = await this.#load("motion", 0, this.#facts.seconds, 1000);
+    const found = await this.#load("motion", 0, this.#facts.seconds, 1000);
     if (this.#who !== who) return;
-    this.#all = over ?? null;
+    this.#all = found?.over ?? null;
     this.draw();
   }
 
@@ -116,11 +116,12 @@ export class Timeline {
     return this.#fromS + ((x - GUTTER_PX) / width) * this.#spanS;
   }
 
+  /** Resolves to null if the program did not answer; asked again when it is drawn again. */
   async #load(what, startS, endS, bins) {
     const url = new URL(what, this.#base);
     url.search = `${this.#who}&${new URLSearchParams({ start_s: startS, end_s: endS, bins })}`;
-    const answer = await (await fetch(url)).json();
-    if (answer.error) this.#warn(answer.error);
+    const answer = await fetch(url).then((got) => got.json(), () => null);
+    if (answer?.error) this.#warn(answer.error);
     return answer;
   }
 
@@ -133,13 +134,11 @@ export class Timeline {
     this.#asking = true;
     const who = this.#who;
     const [start, end] = [Math.max(0, from - this.#spanS), to + this.#spanS];
-    try {
-      const lanes = ["motion", ...(this.#facts.sound ? ["loudness"] : [])];
-      const found = await Promise.all(lanes.map((what) => this.#load(what, start, end, BINS)));
-      if (this.#who === who) this.#near = Object.assign({ from: start, to: end }, ...found);
-    } finally {
-      this.#asking = false;
-    }
+    const lanes = ["motion", ...(this.#facts.sound ? ["loudness"] : [])];
+    const found = await Promise.all(lanes.map((what) => this.#load(what, start, end, BINS)));
+    this.#asking = false;
+    if (found.includes(null)) return;
+    if (this.#who === who) this.#near = Object.assign({ from: start, to: end }, ...found);
     this.draw();
   }
 
