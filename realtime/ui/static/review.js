@@ -336,7 +336,7 @@ class Review {
   /** Load the motion as far as who looks now may see it. */
   #loadMotion() {
     const { blind, who } = this.#coding;
-    this.#root.dataset.blind = blind ? "yes" : "no";
+    this.#root.dataset.blind = { true: "yes", false: "no" }[blind] ?? ""; // not known yet
     if (blind === null || this.#who === `${who}&${blind}`) return;
     this.#who = `${who}&${blind}`;
     this.#timeline.load(who);
