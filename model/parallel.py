@@ -3,10 +3,12 @@
 import argparse
 import math
 import multiprocessing
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from threading import Thread
 from typing import TypeVar
 
 import cv2
@@ -90,7 +92,7 @@ def map_jobs(
     else:
         # Spawn, because a fork copies locks but not the threads that hold them.
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(min(workers, len(jobs)), context, cv2.setNumThreads, (1,))
+        pool = ProcessPoolExecutor(min(workers, len(jobs)), context, _begin_worker)
         try:
             waiting = deque(pool.submit(function, job) for job in jobs)
             while waiting:
@@ -98,3 +100,21 @@ def map_jobs(
         finally:
             # A `with` block would wait for everything in the queue, even after an interruption.
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def end_with_parent() -> None:
+    """End this process as soon as the one that started it has ended, however that was: it would
+    work on what is in its queue, beside the same command given again, and then wait for ever."""
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
+
+
+def _begin_worker() -> None:
+    end_with_parent()
+    cv2.setNumThreads(1)

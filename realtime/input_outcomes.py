@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from model.cluster import run_on_cluster
 from model.errors import CheckpointError, InputError, error_line
-from model.parallel import Workers
+from model.parallel import Workers, end_with_parent
 
 
 class UnwritableError(InputError):
@@ -66,9 +66,8 @@ def _outcomes(work: Sequence[Callable[[], None]], workers: Workers) -> Generator
     if workers == 1 or len(work) < 2:
         yield from map(_outcome, work)
         return
-    # Spawned: a process with threads must not be forked.
     with (
-        ProcessPoolExecutor(min(workers, len(work)), get_context("spawn")) as pool,
+        _pool(min(workers, len(work))) as pool,
         tqdm(total=len(work), desc="analysed", unit="input", file=sys.stderr) as bar,
     ):
         waiting = [pool.submit(_printing_outcome, run) for run in work]
@@ -84,8 +83,13 @@ def _outcomes(work: Sequence[Callable[[], None]], workers: Workers) -> Generator
             pool.shutdown(cancel_futures=True)
 
 
+def _pool(workers: int) -> ProcessPoolExecutor:
+    """Spawned: a process with threads must not be forked."""
+    return ProcessPoolExecutor(workers, get_context("spawn"), end_with_parent)
+
+
 def _outcome_alone(run: Callable[[], None]) -> _Outcome:
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+    with _pool(1) as pool:
         try:
             return pool.submit(_printing_outcome, run).result()
         except BrokenProcessPool:

@@ -95,6 +95,8 @@ def _read(
         known = sessions.setdefault((session.participant, session.name), session)
         if known is not session:
             why = f"it is the same session as {known.facts['path']}"
+            if not path.is_dir():  # an analysis, whose input's name is all that is known
+                why = f"{known.facts['path']} has this name: analyse both into one folder"
             left_out.append({**session.facts, "left_out": why})
     return list(sessions.values()), left_out
 

@@ -1,12 +1,15 @@
 """Jobs on a Ray cluster."""
 
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Event
 
 import pytest
 from fakes import write_clip
@@ -90,3 +93,30 @@ def test_patience_begins_when_the_cluster_is_lost_and_not_at_the_last_result(
     monkeypatch.setattr(cluster.time, "sleep", lambda seconds: None)
     assert list(run_on_cluster(abs, [1], "there")) == ["done"]
     assert attempts == [0, 1, 2]
+
+
+def stay(kill: bool) -> None:
+    """A job that never ends, and may kill the process that handed it out."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    assert parent.pid is not None
+    if kill:
+        os.kill(parent.pid, signal.SIGTERM)
+    Event().wait()
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        "from model.parallel import map_jobs; list(map_jobs(stay, [True, False], 2))",
+        "from functools import partial; from realtime.input_outcomes import run_inputs; "
+        "run_inputs([('a', partial(stay, True)), ('b', partial(stay, False))], 2)",
+    ],
+)
+def test_processes_end_with_the_program_that_started_them(begin: str) -> None:
+    here = Path(__file__).parent
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (here.parent, here)))}
+    command = [sys.executable, "-c", f"from {Path(__file__).stem} import stay; {begin}"]
+    # The processes hold the pipe of the output: this waits for all of them.
+    done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, timeout=120)
+    assert done.returncode != 0

@@ -148,18 +148,25 @@ def test_bad_usage_is_one_line(
     assert message.count("\n") == 1
 
 
-def test_an_analysis_is_a_session_without_questions(tmp_path: Path) -> None:
-    (tmp_path / "clip.events.csv").write_text(
+def write_analysis(folder: Path) -> Path:
+    """Write the tables of an analysed recording, `clip`, and return its record."""
+    folder.mkdir(exist_ok=True)
+    (folder / "clip.events.csv").write_text(
         "onset_s,apex_s,offset_s,onset_index,apex_index,offset_index,track,kind,label,"
         "p_negative,p_positive,action_units,p_AU4\n"
         "1.0,1.1,1.25,30,33,38,0,micro,positive,0.25,0.75,AU12,0.1\n"
     )
-    (tmp_path / "clip.motion.csv").write_text(
+    (folder / "clip.motion.csv").write_text(
         "index,time_s,track\n0,0.0,0\n1,0.5,\n31,15.5,0\n60,30.0,0\n"
     )
-    record = tmp_path / "clip.analysis.json"
+    record = folder / "clip.analysis.json"
     document = {"frames": 3, "dropped": {}, "unusable": {"damaged": 2}, "failure": ""}
     record.write_text(json.dumps(document))
+    return record
+
+
+def test_an_analysis_is_a_session_without_questions(tmp_path: Path) -> None:
+    record = write_analysis(tmp_path)
 
     session = read_study_session(record, None)
 
@@ -172,6 +179,16 @@ def test_an_analysis_is_a_session_without_questions(tmp_path: Path) -> None:
     assert session.facts["face"] == pytest.approx(3 / 4)
     assert session.facts["fps"] == pytest.approx(2)  # as of a session: a gap does not lower it
     assert session.rates["whole session"]["micro"] == Rate(1, 30.0)
+
+
+def test_recordings_of_one_name_are_not_called_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_analysis(tmp_path / "a")
+    write_analysis(tmp_path / "b")
+    assert join(monkeypatch, tmp_path / "a", tmp_path / "b", "--out", tmp_path / "s.parquet") == 0
+    message = capsys.readouterr().err
+    assert f"{tmp_path / 'a' / 'clip.analysis.json'} has this name: analyse both" in message
 
 
 def test_whole_milliseconds_and_gaps_do_not_change_the_rate() -> None:
