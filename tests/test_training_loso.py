@@ -16,6 +16,7 @@ from model.errors import CheckpointError, InputError
 from model.inference.checkpoint import read_checkpoint
 from model.inference.samples import SampleSet
 from model.metrics.subject_folds import leave_one_subject_out
+from model.training import loso
 from model.training.loop import fit
 from model.training.loso import FoldAnswers, fold_samples, leave_one_out, pool_folds
 from model.training.recipe import Recipe
@@ -86,6 +87,15 @@ def test_what_is_written(tmp_path: Path) -> None:
         report["accuracy"]["value"]
     )
     assert len(list(tmp_path.glob("*.safetensors"))) == 4
+
+
+def test_folds_of_another_version_are_not_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_one_out(RECIPE, SAMPLES, None, tmp_path)
+    monkeypatch.setattr(loso, "_CODE", ("training/recipe.py",))
+    with pytest.raises(InputError, match="another version"):
+        leave_one_out(RECIPE, SAMPLES, None, tmp_path)
 
 
 def test_an_interrupted_run_goes_on_to_the_same_end(tmp_path: Path) -> None:

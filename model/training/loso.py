@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from model.errors import InputError
-from model.files import write_whole
+from model.files import hash_code, write_whole
 from model.inference.checkpoint import checkpoint_digest, read_checkpoint, require_digest
 from model.inference.predictions import run_network
 from model.inference.samples import SampleSet, join_samples
@@ -104,6 +104,10 @@ def leave_one_out(
     _write_predictions(out / "predictions.csv", done, samples.classes)
     _write(out / "report.json", report)
     return report
+
+
+_CODE = ("training/*.py", "classifiers/*.py")
+"""What makes a fold's weights, of samples that are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +221,8 @@ def _read(path: Path, key: str) -> FoldAnswers | None:
         raise InputError(f"{path} is damaged: delete it, and it is trained anew") from None
     if found != key:
         raise InputError(
-            f"{path} belongs to a run with other options or samples: give another folder, or "
-            "delete this one to start anew"
+            f"{path} belongs to a run with other options or samples, or by another version of this "
+            "program: give another folder, or delete this one to start anew"
         )
     return answers
 
@@ -245,7 +249,7 @@ def _key(
     init: Path | None,
     validation_share: float,
 ) -> str:
-    digest = hashlib.sha256(repr((asdict(recipe), validation_share)).encode())
+    digest = hashlib.sha256(repr((asdict(recipe), validation_share, hash_code(_CODE))).encode())
     for one in (samples, always):
         if one is not None:
             digest.update(repr((one.classes, one.action_unit_names, one.subjects)).encode())
