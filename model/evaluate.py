@@ -23,7 +23,7 @@ gets evaluation.json and evaluation.html, a page that works offline; it must not
 """
 
 from model.errors import demand
-from model.parallel import TimeLeft, add_jobs
+from model.parallel import add_jobs
 
 if __name__ == "__main__":
     demand("torch")  # before the imports that need it
@@ -150,7 +150,6 @@ def _loso(name: str, specs: tuple[str, ...], args: argparse.Namespace) -> list[E
     samples = _open_clips(checkpoint, specs, args)
     folder = args.out / Path(name).stem
     folds = len(set(samples.subjects))
-    left = TimeLeft(folds - len(list(folder.glob("[0-9]*.json"))))
     print(
         f"{folds} folds, a training each; an interrupted run goes on where it stopped", flush=True
     )
@@ -161,7 +160,7 @@ def _loso(name: str, specs: tuple[str, ...], args: argparse.Namespace) -> list[E
         folder,
         device=args.device,
         init=init,
-        after_fold=lambda answers: print(answers.describe() + left.after_job(), flush=True),
+        after_fold=lambda _, words: print(words, flush=True),
     )
     shares = dict(_predictions(folder / "predictions.csv", samples.classes))
     probabilities = np.array([shares[clip] for clip in samples.clips], np.float32)

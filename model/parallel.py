@@ -4,7 +4,6 @@ import argparse
 import math
 import multiprocessing
 import os
-import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -24,21 +23,12 @@ Workers = int | str
 """A number of processes on this machine, or the address of a Ray cluster."""
 
 
-class TimeLeft:
-    """How long the rest of `jobs` will take, by how long those before took."""
-
-    def __init__(self, jobs: int) -> None:
-        self._jobs, self._done = jobs, 0
-        self._began_s = time.perf_counter()
-
-    def after_job(self) -> str:
-        """Count one more as done, and return, as "; about 12 min for the 3 left", how long the
-        others will take; empty after the last one."""
-        self._done += 1
-        left = self._jobs - self._done
-        minutes = (time.perf_counter() - self._began_s) / self._done * left / 60
-        words = f"{minutes / 60:.0f} h" if minutes >= 100 else f"{math.ceil(minutes)} min"
-        return f"; about {words} for the {left} left" if left > 0 else ""
+def describe_time_left(took_s: float, done: int, left: int) -> str:
+    """Return, as "; about 12 min for the 3 left", how long the jobs that are `left` will take, as
+    `done` ones took `took_s`; empty if none is left."""
+    minutes = took_s / done * left / 60
+    words = f"{minutes / 60:.0f} h" if minutes >= 100 else f"{math.ceil(minutes)} min"
+    return f"; about {words} for the {left} left" if left else ""
 
 
 def add_jobs(options: argparse._ActionsContainer, default: int, what: str) -> None:
@@ -106,13 +96,14 @@ def end_with_parent() -> None:
     """End this process as soon as the one that started it has ended, however that was: it would
     work on what is in its queue, beside the same command given again, and then wait for ever."""
     parent = multiprocessing.parent_process()
+    if parent is None:
+        return
 
-    def wait() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
 
-    Thread(target=wait, daemon=True).start()
+    Thread(target=follow, daemon=True).start()
 
 
 def _begin_worker() -> None:

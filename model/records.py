@@ -110,6 +110,11 @@ class Window:
     """How far every region moved from onset to apex, by its name, u right and v down, px of the
     crop; empty if that was not measured."""
 
+    @property
+    def end(self) -> Stamp:
+        """The offset, or the apex as long as there is none."""
+        return self.offset or self.apex
+
 
 @dataclass(frozen=True, slots=True)
 class SpotUpdate:

@@ -12,7 +12,7 @@ command reuses the samples and folds of an interrupted run.
 """
 
 from model.errors import demand
-from model.parallel import TimeLeft, add_jobs
+from model.parallel import add_jobs
 
 if __name__ == "__main__":
     demand("torch")  # before the imports that need it
@@ -126,7 +126,6 @@ def _leave_one_out(
     clips = opener.clips()
     assert clips is not None  # `main` sees to it
     print(clips.summary(), flush=True)
-    left = TimeLeft(len(set(clips.subjects)) - len(list(args.out.glob("[0-9]*.json"))))
     report = leave_one_out(
         recipe,
         clips,
@@ -135,7 +134,7 @@ def _leave_one_out(
         validation_share=args.validation,
         device=args.device,
         init=init,
-        after_fold=lambda answers: print(answers.describe() + left.after_job(), flush=True),
+        after_fold=lambda _, words: print(words, flush=True),
         workers=args.workers if isinstance(args.workers, str) else 1,
     )
     print(f"{report['clips']} clips of {report['subjects']} subjects, pooled over folds")

@@ -14,7 +14,7 @@ from model.files import write_whole
 from model.inference.checkpoint import checkpoint_path, require_digest
 from model.machine import choose_device
 from model.records import Event, Frame, Stamp
-from realtime.analysis_jobs import AnalysisJob, begun, mark_input, name_of, write_record
+from realtime.analysis_jobs import AnalysisJob, begin, mark_input, name_of, write_record
 from realtime.config import LiveConfig
 from realtime.export.annotated_video import FaceDrawing, take_drawing, write_annotated
 from realtime.input_outcomes import UnwritableError
@@ -76,7 +76,7 @@ def _analyze_at(spec: str, job: AnalysisJob, mark: str, config: LiveConfig, alon
             _refuse_part_of_session(job)
         elif job.pictures:
             require_pictures(session)
-        with begun(job, mark, config, source.info, source.status()) as work:
+        with begin(job, mark, config, source.info, source.status()) as work:
             try:
                 _analyze(source, spec, work, mark, config, alone)
             finally:

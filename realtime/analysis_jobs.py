@@ -159,7 +159,7 @@ def plan_jobs(
 
 
 @contextmanager
-def begun(
+def begin(
     job: AnalysisJob, mark: str, config: LiveConfig, info: SourceInfo, status: SourceStatus
 ) -> Iterator[AnalysisJob]:
     """Yield `job` for the work on it. Until there is a record, one says that the analysis was
@@ -263,15 +263,15 @@ def _read_record(path: Path) -> dict[str, Any] | None:
         if record["format"] == FORMAT and record["version"] == VERSION:
             record["input"]["mark"], record["failure"], record["options"]
             return record
+        return None
     except (OSError, ValueError, LookupError, TypeError):
-        pass
-    return None
+        return None
 
 
 def _options(job: AnalysisJob, config: LiveConfig) -> dict[str, Any]:
     """Return the options that results depend on, as JSON gives them back."""
     options = config_record(config) | {"language": job.language}
-    options["weights"] = checkpoint_digest(checkpoint_path(config.classifier))
+    options["weights"] = job.weights
     options = json.loads(json.dumps(options))
     return {name: value for name, value in options.items() if name not in _NOT_COMPARED}
 
@@ -297,7 +297,7 @@ def mark_input(spec: str) -> str:
         return _digest([kind, hide_password(spec)])
     path = Path(rest)
     facts = [kind, path.resolve().name if kind in ("file", "folder", "session") else rest]
-    try:
+    with suppress(OSError):  # opening the input reports it
         if path.is_dir():
             with os.scandir(path) as entries:
                 files = sorted(entries, key=lambda entry: entry.name)
@@ -306,8 +306,6 @@ def mark_input(spec: str) -> str:
                 facts += [f"{e.name} {e.stat().st_size} {e.stat().st_mtime_ns}" for e in files]
         elif path.exists():
             facts.append(f"{path.stat().st_size} {path.stat().st_mtime_ns}")
-    except OSError:
-        pass  # opening the input reports it
     return _digest(facts)
 
 

@@ -80,7 +80,7 @@ def wait_for(out: Path, clips: int, program: subprocess.Popen[bytes]) -> None:
 def train(
     out: Path,
     workers: int | str,
-    after_fold: Callable[[FoldAnswers], None] = lambda answers: None,
+    after_fold: Callable[[FoldAnswers, str], None] = lambda answers, words: None,
 ) -> dict[str, bytes]:
     """What six folds leave, by name of the file; of the logs, not how fast the training was."""
     recipe = Recipe("mmcof-cnn", options={"width": 4}, epochs=100, batch=12)
@@ -99,7 +99,7 @@ def train_disturbed(out: Path, nodes: TwoNodes) -> dict[str, bytes]:
     """`train` on `nodes`, one of which loses its worker, and later both their head."""
     folds = 0
 
-    def disturb(_: FoldAnswers) -> None:
+    def disturb(*_: object) -> None:
         nonlocal folds
         folds += 1
         if folds == 1:

@@ -15,8 +15,8 @@ def blinked(*spans_s: tuple[float, float], until_s: float = 4.0, keep_s: float =
 
 def test_without_a_blink_there_is_nothing() -> None:
     blinks = blinked()
-    assert not blinks.near(0, 4)
-    assert not blinks.fill(0, 4)
+    assert not blinks.moved_in(0, 4)
+    assert not blinks.fills(0, 4)
     assert blinks.share_at(2) == 0
     assert blinks.start_before(2) == 2
 
@@ -29,8 +29,8 @@ def test_the_face_moves_a_little_longer_than_the_eyes_are_closed() -> None:
     assert blinks.share_at(1.5) == 0
     for moment_s in (1.0, 1.1, 1.3):
         assert blinks.start_before(moment_s) == pytest.approx(1.0 - LEAD_S)
-    assert blinks.near(1.25, 1.9)
-    assert not blinks.near(1.4, 1.9)
+    assert blinks.moved_in(1.25, 1.9)
+    assert not blinks.moved_in(1.4, 1.9)
 
 
 def test_two_blinks_in_a_row_begin_with_the_first() -> None:
@@ -40,13 +40,13 @@ def test_two_blinks_in_a_row_begin_with_the_first() -> None:
 
 def test_what_takes_as_long_as_the_blink_is_the_blink() -> None:
     blinks = blinked((1.0, 1.3))
-    assert blinks.fill(0.95, 1.3)
-    assert not blinks.fill(1.1, 1.6)  # begins in it, ends after it
-    assert not blinks.fill(0.9, 1.8)
+    assert blinks.fills(0.95, 1.3)
+    assert not blinks.fills(1.1, 1.6)  # begins in it, ends after it
+    assert not blinks.fills(0.9, 1.8)
 
 
 def test_only_the_last_seconds_are_kept() -> None:
-    assert not blinked((0.5, 0.7), keep_s=3.0).near(0, 4)
+    assert not blinked((0.5, 0.7), keep_s=3.0).moved_in(0, 4)
 
 
 @given(st.lists(st.booleans(), max_size=60), st.floats(0, 3))

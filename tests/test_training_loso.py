@@ -99,7 +99,7 @@ def test_folds_of_another_version_are_not_taken_over(
 
 
 def test_an_interrupted_run_goes_on_to_the_same_end(tmp_path: Path) -> None:
-    def interrupt(answers: FoldAnswers) -> None:
+    def interrupt(answers: FoldAnswers, _: str) -> None:
         if answers.subject == "easy/01":
             raise KeyboardInterrupt
 
@@ -108,7 +108,9 @@ def test_an_interrupted_run_goes_on_to_the_same_end(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         leave_one_out(RECIPE, SAMPLES, None, parts, after_fold=interrupt)
     computed: list[FoldAnswers] = []
-    found = leave_one_out(RECIPE, SAMPLES, None, parts, after_fold=computed.append)
+    found = leave_one_out(
+        RECIPE, SAMPLES, None, parts, after_fold=lambda answers, _: computed.append(answers)
+    )
     assert [answers.subject for answers in computed] == ["easy/02", "easy/03"]
     assert found == expected
     with pytest.raises(InputError, match="another folder"):
@@ -135,7 +137,7 @@ def test_each_fold_starts_from_the_same_weights(tmp_path: Path) -> None:
     init = tmp_path / "init.safetensors"
     fit(RECIPE, ALWAYS, None, init)
 
-    def change(_: FoldAnswers) -> None:
+    def change(*_: object) -> None:
         fit(replace(RECIPE, seed=1), ALWAYS, None, init)
 
     with pytest.raises(CheckpointError, match=r"has other weights in .*init\.safetensors"):

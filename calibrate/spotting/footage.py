@@ -216,8 +216,7 @@ class AnnotatedFootage:
 
 def interval_of(window: Window) -> Expression:
     """The interval of a window; an open window ends at its apex."""
-    end = window.offset or window.apex
-    return Expression(window.onset.time_s, window.apex.time_s, end.time_s, window.kind)
+    return Expression(window.onset.time_s, window.apex.time_s, window.end.time_s, window.kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import csv
 import hashlib
 import json
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -27,11 +28,14 @@ from model.labels import NO_EXPRESSION
 from model.metrics.checkpoint_scores import SCORES
 from model.metrics.recognition import bootstrap, confusion, f1_by_class
 from model.metrics.subject_folds import Fold, leave_one_subject_out, validation_split
-from model.parallel import Workers, map_jobs
+from model.parallel import Workers, describe_time_left, map_jobs
 from model.text import parse_json
 from model.training.leakage import list_training_sets, refuse_overlap
 from model.training.loop import fit
 from model.training.recipe import Recipe
+
+_CODE = ("training/*.py", "classifiers/*.py")
+"""What makes a fold's weights, of samples that are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +67,12 @@ def leave_one_out(
     validation_share: float = 0.0,
     device: str = "cpu",
     init: Path | None = None,
-    after_fold: Callable[[FoldAnswers], None] = lambda answers: None,
+    after_fold: Callable[[FoldAnswers, str], None] = lambda answers, words: None,
     workers: Workers = 1,
 ) -> dict[str, Any]:
     """Train and test a network for each subject of `samples`. Every fold also trains on `always`.
-    On a cluster (`workers`), each fold is a job.
+    On a cluster (`workers`), each fold is a job. `after_fold` takes the answers of a fold, and in
+    words how good they are and how long the other folds will take.
 
     With a `validation_share`, that share of the other subjects is held out of each fold's training
     and the epoch with the best UF1 on them is kept. The folder `out` gets a checkpoint, a log and
@@ -92,22 +97,19 @@ def leave_one_out(
     run = _Run(recipe, samples, always, out, validation_share, device, init, digest, key, threads)
     kept = {number: _read(run.path(fold, number), key) for number, fold in enumerate(folds)}
     missing = [(fold, number) for number, fold in enumerate(folds) if kept[number] is None]
-    for (_, number), answers in zip(
-        missing, map_jobs(partial(_train_fold, run), missing, workers), strict=True
-    ):
-        after_fold(answers)
+    began_s = time.perf_counter()
+    trained = map_jobs(partial(_train_fold, run), missing, workers)
+    for done, ((_, number), answers) in enumerate(zip(missing, trained, strict=True), 1):
+        time_left = describe_time_left(time.perf_counter() - began_s, done, len(missing) - done)
+        after_fold(answers, answers.describe() + time_left)
         kept[number] = answers
-    done = [answers for answers in kept.values() if answers is not None]
-    report = pool_folds(done, samples.classes)
+    answered = [answers for answers in kept.values() if answers is not None]
+    report = pool_folds(answered, samples.classes)
     report |= {"recipe": asdict(recipe), "data": samples.name, "init": start}
     report |= {"left_out": list(samples.problems), "notes": list(samples.notes)}
-    _write_predictions(out / "predictions.csv", done, samples.classes)
+    _write_predictions(out / "predictions.csv", answered, samples.classes)
     _write(out / "report.json", report)
     return report
-
-
-_CODE = ("training/*.py", "classifiers/*.py")
-"""What makes a fold's weights, of samples that are there."""
 
 
 @dataclass(frozen=True, slots=True)

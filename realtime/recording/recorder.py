@@ -370,7 +370,7 @@ class SessionRecorder:
         return any(start_s <= last_s and begin_s <= until_s for start_s, until_s in self._redacted)
 
     def _close_files(self) -> None:
-        with ExitStack() as closing:  # close the ones even if the others cannot be closed
+        with ExitStack() as closing:  # close each even if the other cannot be closed
             closing.callback(self._video.close)
             closing.callback(self._tables.close)
 

@@ -68,8 +68,7 @@ class Clips:
 
 def span_s(window: Window) -> tuple[float, float]:
     """Return start and end of the clip of an event with this `window`, s of the source."""
-    end = window.offset or window.apex
-    return window.onset.time_s - CONTEXT_S, end.time_s + CONTEXT_S
+    return window.onset.time_s - CONTEXT_S, window.end.time_s + CONTEXT_S
 
 
 def clip_frames(ring: FrameRing, event: Event) -> tuple[RingFrame, ...]:

@@ -85,5 +85,6 @@ def _compare(found: list[Event], shown: list[TrueExpression], until_s: float) ->
 
 def _as_expression(event: Event) -> Expression:
     window, label = event.window, event.prediction.label if event.prediction else ""
-    offset = window.offset or window.apex
-    return Expression(window.onset.time_s, window.apex.time_s, offset.time_s, window.kind, label)
+    return Expression(
+        window.onset.time_s, window.apex.time_s, window.end.time_s, window.kind, label
+    )

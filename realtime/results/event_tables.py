@@ -288,7 +288,6 @@ def make_motion_row(step: Step) -> Row:
 
 def _update_text(update: SpotUpdate) -> str:
     window = update.window
-    end = window.offset or window.apex
-    span = f"{window.onset.time_s:.3f}–{end.time_s:.3f}"
+    span = f"{window.onset.time_s:.3f}–{window.end.time_s:.3f}"
     reason = update.reason.replace(", ", " + ")  # no cell holds a comma
     return f"{update.state} {update.candidate} {window.kind} {span}: {reason}"

@@ -93,9 +93,7 @@ def find_current_event(events: Iterable[Event], time_s: float) -> Event | None:
         event
         for event in events
         if event.state != "withdrawn"
-        and event.window.onset.time_s
-        <= time_s
-        <= (event.window.offset or event.window.apex).time_s + HOLD_S
+        and event.window.onset.time_s <= time_s <= event.window.end.time_s + HOLD_S
     ]
     return max(named, key=lambda event: event.window.apex.time_s, default=None)
 

@@ -203,7 +203,7 @@ def _naming(words: Mapping[str, Any], event: Event) -> str:
 
 
 def _duration_s(window: Window) -> float:
-    return (window.offset or window.apex).time_s - window.onset.time_s
+    return window.end.time_s - window.onset.time_s
 
 
 def _number(words: Mapping[str, Any], value: float) -> str:

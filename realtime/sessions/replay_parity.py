@@ -128,7 +128,7 @@ def _names(live: Prediction | None, again: Prediction | None) -> Iterator[str]:
 
 
 def _overlap_s(one: Event, other: Event) -> float:
-    ends = [(event.window.offset or event.window.apex).time_s for event in (one, other)]
+    ends = [event.window.end.time_s for event in (one, other)]
     return min(ends) - max(one.window.onset.time_s, other.window.onset.time_s)
 
 

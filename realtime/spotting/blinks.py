@@ -1,5 +1,7 @@
 """Blinks of the last seconds: when an eye was closed, and what of the face's motion is theirs."""
 
+import math
+from bisect import bisect
 from collections import deque
 
 LEAD_S = 0.1
@@ -7,7 +9,7 @@ LEAD_S = 0.1
 LIDS_TAIL_S, FACE_TAIL_S = 0.15, 0.2
 """…until this long after: first the lids come to rest, then what the mesh moved with them."""
 LONGEST_S = 0.6
-"""Further back the face may have been elsewhere."""
+"""The face before a longer blink says little about the face after it."""
 SAME_IOU, SAME_LEAD_S = 0.7, 0.05
 """A movement is the blink itself if its intersection over union in time with the closed eye, which
 begins to close a little earlier, is more than this."""
@@ -32,11 +34,11 @@ class Blinks:
         while self._closed_s and now_s - self._closed_s[0] > self._keep_s:
             self._closed_s.popleft()
 
-    def near(self, from_s: float, to_s: float, tail_s: float = LIDS_TAIL_S) -> bool:
+    def moved_in(self, from_s: float, to_s: float, tail_s: float = LIDS_TAIL_S) -> bool:
         """Return whether a blink moved something in that time."""
         return any(from_s - tail_s <= t <= to_s + LEAD_S for t in self._closed_s)
 
-    def fill(self, from_s: float, to_s: float) -> bool:
+    def fills(self, from_s: float, to_s: float) -> bool:
         """Return whether a blink took that time, and hardly more or less."""
         closed = [t for t in self._closed_s if from_s - LIDS_TAIL_S <= t <= to_s + LEAD_S]
         if not closed:
@@ -47,13 +49,11 @@ class Blinks:
 
     def share_at(self, moment_s: float) -> float:
         """Return how much of a blink's motion there is in the face, 0 to 1."""
-        if not self._closed_s or moment_s - self._closed_s[-1] > FACE_TAIL_S:
-            return 0.0
-        away = min(
-            (moment_s - t) / FACE_TAIL_S if t <= moment_s else (t - moment_s) / LEAD_S
-            for t in self._closed_s
-        )
-        return max(1 - away, 0.0)
+        closed_s = self._closed_s
+        after = bisect(closed_s, moment_s)
+        since_s = moment_s - closed_s[after - 1] if after else math.inf
+        until_s = closed_s[after] - moment_s if after < len(closed_s) else math.inf
+        return max(0.0, 1 - since_s / FACE_TAIL_S, 1 - until_s / LEAD_S)
 
     def start_before(self, moment_s: float) -> float:
         """Return when the blink at a moment began to move the face."""

@@ -11,6 +11,7 @@ usual one (D. E. Tyler, Ann. Statist. 15, 1987), so that blinks and speech do no
 estimate.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass, replace
 
@@ -31,9 +32,9 @@ SHRINKAGE = 0.15
 """Share of noise that is taken to be as that of an unknown face."""
 FLOW_NOISE_PX = 0.02
 """Noise that is never missing: what the flow itself adds."""
-STRANGE_S, STRANGE_SHARE = 5.0, 0.5
+OUTLIER_S, OUTLIER_SHARE = 5.0, 0.5
 """What stands out of the noise like an expression does not count as noise, unless it filled
-`STRANGE_SHARE` of the last seconds."""
+`OUTLIER_SHARE` of the last seconds."""
 LEAST_FLANK = 0.3
 """An expression rises and falls: each flank has at least this share of its bend."""
 _EVERY_S = 0.1
@@ -66,14 +67,14 @@ class MatchedFilter:
         """`patterns`: (P, 2 R) directions of expressions. `blinks` is kept up to date."""
         self._blinks = blinks
         self._noises = [_Noise(patterns) for _ in REACHES_S]
-        self._strange_share = 0.6  # a face that has not rested for a second is noise
+        self._outlier_share = 0.6  # a face that has not rested for a second is noise
         self._waiting: deque[_Waiting] = deque()
-        self._strange: deque[float] = deque()
+        self._outliers: deque[float] = deque()
         self._skipped: deque[tuple[float, float]] = deque(maxlen=8)
 
     def clear(self) -> None:
         """Forget bends that wait; keep the noise."""
-        for each in (self._waiting, self._strange, self._skipped):
+        for each in (self._waiting, self._outliers, self._skipped):
             each.clear()
 
     def skip(self, from_s: float, to_s: float) -> None:
@@ -94,48 +95,54 @@ class MatchedFilter:
             REACHES_S, self._noises, begins, middles, strict=True
         ):
             bends.append(values[middle] - (values[first] + values[-1]) / 2)
-            base, share = self._base(times, first, middle)
+            base, share, blink = self._base(times, first, middle)
             before, after = values[middle] - values[base], values[middle] - values[-1]
-            moved = [self._blinks.share_at(float(times[k])) for k in (base, middle, -1)]
-            blink = (share * moved[0]) ** 2 + moved[1] ** 2 + ((1 - share) * moved[2]) ** 2
             strength, direction = noise.match(share * before + (1 - share) * after, blink)
             if best is None or strength > best.strength:
                 flank = min(before @ direction, after @ direction)
                 if flank > LEAST_FLANK * strength:
                     best = Match(strength, direction, float(times[middle]), reach_s)
         if best is not None and best.strength > OPEN_SD:
-            self._strange.append(best.apex_s)
-        while self._strange and now_s - self._strange[0] > _KEEP_S:
-            self._strange.popleft()
+            self._outliers.append(best.apex_s)
+        while self._outliers and now_s - self._outliers[0] > _KEEP_S:
+            self._outliers.popleft()
         if not self._waiting or now_s - self._waiting[-1].time_s >= _EVERY_S:
             self._waiting.append(_Waiting(now_s, bends))
         while self._waiting and now_s - self._waiting[0].time_s >= _WAIT_S:
             self._learn(self._waiting.popleft())
         return best
 
-    def _base(self, times: ArrayF64, first: int, middle: int) -> tuple[int, float]:
-        """Return the position that a bend is measured from, and how much of the bend it makes. In a
-        blink it is the one before: it says where the face was."""
-        if self._blinks.share_at(float(times[first])) > 0:
-            base = int(times.searchsorted(self._blinks.start_before(float(times[first])))) - 1
-            if base >= 0 and times[first] - times[base] < LONGEST_S:
-                return base, float((times[-1] - times[middle]) / (times[-1] - times[base]))
-        return first, 0.5
+    def _base(self, times: ArrayF64, first: int, middle: int) -> tuple[int, float, float]:
+        """Return the position that a bend is measured from, how much of the bend it makes, and the
+        bend's share of a blink's variance. In a blink it is the position before: it says where the
+        face was."""
+        first_s, middle_s, now_s = times[[first, middle, -1]].tolist()
+        blinks, share = self._blinks, 0.5
+        moved = blinks.share_at(first_s)
+        if moved > 0:
+            base = int(times.searchsorted(blinks.start_before(first_s))) - 1
+            if base >= 0 and first_s - times[base] < LONGEST_S:
+                first, moved = base, 0.0
+                share = (now_s - middle_s) / (now_s - float(times[base]))
+        moved = math.hypot(
+            share * moved, blinks.share_at(middle_s), (1 - share) * blinks.share_at(now_s)
+        )
+        return first, share, moved**2
 
     def _learn(self, waited: _Waiting) -> None:
         end_s = waited.time_s
         for reach_s, noise, bend in zip(REACHES_S, self._noises, waited.bends, strict=True):
             middle_s = end_s - reach_s
             begin_s = middle_s - reach_s
-            if self._blinks.near(begin_s, end_s, FACE_TAIL_S):
+            if self._blinks.moved_in(begin_s, end_s, FACE_TAIL_S):
                 continue
             if any(a < end_s and begin_s < b for a, b in self._skipped):
                 continue
-            strange = any(abs(at_s - middle_s) < _NEAR_S for at_s in self._strange)
-            self._strange_share += (
-                _EVERY_S / STRANGE_S / len(REACHES_S) * (strange - self._strange_share)
+            is_outlier = any(abs(at_s - middle_s) < _NEAR_S for at_s in self._outliers)
+            self._outlier_share += (
+                _EVERY_S / OUTLIER_S / len(REACHES_S) * (is_outlier - self._outlier_share)
             )
-            if not strange or self._strange_share > STRANGE_SHARE:
+            if not is_outlier or self._outlier_share > OUTLIER_SHARE:
                 noise.learn(bend)
 
 

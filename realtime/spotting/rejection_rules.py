@@ -85,7 +85,7 @@ class Disturbances:
         """Return the factor by which thresholds rise in that time, (R,) 1 or more; inf silences a
         region."""
         factor = np.full(len(REGIONS), 1 + HEAD_RISE_PER_PX * self.travel_px(from_s, to_s))
-        if self.blinks.near(from_s, to_s):
+        if self.blinks.moved_in(from_s, to_s):
             factor *= BLINK_FACTOR
             factor[_LIDS] = np.inf
         if self._has_jump(from_s, to_s):
@@ -96,7 +96,7 @@ class Disturbances:
         """Return the worst disturbance in that time, in words, or None."""
         if self._has_jump(from_s, to_s):
             return "the light jumped"
-        if self.blinks.near(from_s, to_s):
+        if self.blinks.moved_in(from_s, to_s):
             return "a blink"
         if HEAD_RISE_PER_PX * self.travel_px(from_s, to_s) > 0.5:
             return "the head moved"

@@ -268,7 +268,7 @@ class Spotter:
             group = int(size[_GROUPS[_MOUTH]].max() > size[_GROUPS[0]].max())
             pulse = replace(pulse, motion=pulse.motion[_GROUPS[group]])
         else:
-            blinked = self._disturbances.blinks.near(pulse.onset_s, pulse.offset_s)
+            blinked = self._disturbances.blinks.moved_in(pulse.onset_s, pulse.offset_s)
             backing_sd = self._whole.strength_within(pulse)
             if backing_sd < BACKING_SD * (BACKING_BLINK_FACTOR if blinked else 1.0):
                 return "a blink" if blinked else "too weak"
@@ -308,8 +308,8 @@ class Spotter:
             course = self._history.values @ pulse.direction
             away = np.abs(course[self._history.since(since_s) :] - course[offset]).max()
             return bool(away > max(MOVED_SD, MOVED_SHARE * (course[apex] - course[offset])))
-        from_rest = self._micro[min(group, _MOUTH)].distance_from_rest
-        height = ended.window.score
+        follower = self._micro[_MOUTH if group == _WHOLE else group]
+        from_rest, height = follower.distance_from_rest, ended.window.score
         if group == _WHOLE:  # that score is the filter's, not in thresholds of regions
             height = from_rest(self._history, pulse.onset_s, pulse.offset_s)
         return from_rest(self._history, since_s, np.inf) > max(1.0, REST_SHARE * height)
@@ -326,9 +326,7 @@ class Spotter:
         if any(is_same_expression(earlier, window) for earlier in self._emitted):
             return SpotUpdate(candidate.number, "rejected", window, "part of the last expression")
         self._emitted.append(window)
-        self._whole.skip(
-            window.onset.time_s, window.offset.time_s if window.offset else window.apex.time_s
-        )
+        self._whole.skip(window.onset.time_s, window.end.time_s)
         return SpotUpdate(candidate.number, "closed", window, describe(window))
 
     # --- macro-expressions
@@ -382,9 +380,9 @@ class Spotter:
         share = np.hypot(*pulse.motion.T) / threshold[regions]
         score = float(share.max())
         if group == _WHOLE:
-            blinked = self._disturbances.blinks.near(pulse.onset_s, pulse.offset_s)
+            blinked = self._disturbances.blinks.moved_in(pulse.onset_s, pulse.offset_s)
             strength = pulse.strength / (WHOLE_BLINK_FACTOR if blinked else 1.0)
             score = 0.0 if score < LEAST_SHARE else strength
-        if self._disturbances.blinks.fill(pulse.onset_s, pulse.offset_s):
+        if self._disturbances.blinks.fills(pulse.onset_s, pulse.offset_s):
             score /= SAME_BLINK_FACTOR
         return cut_window(self._history, pulse, kind, regions, share, score, open_end=open_end)

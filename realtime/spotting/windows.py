@@ -58,7 +58,7 @@ def positions(history: History, pulse: Pulse) -> tuple[int, int, int]:
 
 def is_same_expression(a: Window, b: Window) -> bool:
     """Return whether two windows overlap as those of one expression do."""
-    spans = [(w.onset.time_s, (w.offset or w.apex).time_s) for w in (a, b)]
+    spans = [(w.onset.time_s, w.end.time_s) for w in (a, b)]
     (a_from, a_to), (b_from, b_to) = spans
     shared = min(a_to, b_to) - max(a_from, b_from)
     return shared > 0 and shared >= SAME_OVERLAP * (max(a_to, b_to) - min(a_from, b_from))

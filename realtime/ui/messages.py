@@ -271,8 +271,7 @@ def _list_px(values: ArrayF32) -> list[float | None]:
 
 def _rejection(update: SpotUpdate) -> list[float | str]:
     window = update.window
-    end = window.offset or window.apex
-    moments = [window.onset.time_s, window.apex.time_s, end.time_s]
+    moments = [window.onset.time_s, window.apex.time_s, window.end.time_s]
     return [*moments, window.kind, update.reason]
 
 

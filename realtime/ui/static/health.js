@@ -1,10 +1,9 @@
 // The Health tab: percentiles of every span, asked for once a second while the tab is seen.
 
 import { definitions, make } from "./colours.js";
-import { LOST, watchVisible } from "./tab.js";
+import { LOST, LOST_MS, watchVisible } from "./tab.js";
 
 const EVERY_MS = 1000;
-const PATIENCE_MS = 2000;
 const LOWEST_MS = 0.1;
 const DECADES = 4;
 const UNKNOWN = "not available";
@@ -18,13 +17,13 @@ export function mount(root) {
 
   async function look() {
     clearTimeout(timer);
-    try {
-      const answer = await fetch(address, { signal: AbortSignal.timeout(PATIENCE_MS) });
-      if (!answer.ok) throw new Error(`the server answers ${answer.status}`);
-      show(root, ref, await answer.json());
-    } catch {
+    const answer = await fetch(address, { signal: AbortSignal.timeout(LOST_MS) }).catch(() => null);
+    const health = answer?.ok ? await answer.json().catch(() => null) : null;
+    if (health) {
+      show(root, ref, health);
+    } else {
       root.dataset.light = "red";
-      ref("verdict").textContent = `Connection lost. ${LOST}`;
+      ref("verdict").textContent = answer ? `The server answers ${answer.status}` : `Connection lost. ${LOST}`;
     }
     if (visible) timer = setTimeout(look, EVERY_MS);
   }

@@ -61,7 +61,7 @@ export function request(url, body = null) {
   return fetch(url, body ? { method: "POST", headers, body: JSON.stringify(body) } : {});
 }
 
-const LOST_MS = 2000;
+export const LOST_MS = 2000;
 const BUSY_MS = 15_000; // a change may load networks
 const RETRY_MS = 500;
 
