@@ -69,7 +69,6 @@ class PictureMeasure:
 
     def __init__(self) -> None:
         self._last: ImageU8 | None = None
-        self._last_index = -1
         self._times_s: list[float] = []
         self._strips: list[ArrayF64] = []
         self._noise: list[float] = []
