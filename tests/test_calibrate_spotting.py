@@ -31,6 +31,7 @@ from calibrate.spotting.outcomes import (
     UNSEEN,
     FigureRow,
     Outcome,
+    describe_names,
     format_figure_rows,
     measure_resting,
     recall_interval,
@@ -361,6 +362,19 @@ def test_a_recording_full_of_claims_gives_fewer_other_stretches() -> None:
     assert 1 <= len(few) < 20
 
 
+def test_the_calibration_error_counts_the_names_of_hits() -> None:
+    right, wrong = (Expression(t, t + 0.1, t + 0.3, "micro", "positive") for t in (1.0, 2.0))
+    false = Expression(5.0, 5.1, 5.3, "micro", "surprise")
+    truth = [right, replace(wrong, label="negative")]
+    known = {each: each.offset_s for each in (right, wrong, false)}
+    outcome = Outcome.of(known, (), truth, np.arange(100.0), dict.fromkeys(known, 0.9))
+    row = FigureRow("named", "30 fps", (outcome,))
+    assert sorted(row.name_confidences()) == [(0.9, False), (0.9, True)]
+    assert row.name_calibration_error() == pytest.approx(0.4)
+    assert "1 of 2 hits named right" in describe_names(row)
+    assert "calibration error 0.400" in describe_names(row)
+
+
 def test_recordings_are_evaluated_with_names(
     expression_clip: Path, untrained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -380,6 +394,8 @@ def test_recordings_are_evaluated_with_names(
     assert plain["micro"]["predicted"] == named["micro"]["predicted"] == 1
     assert plain["micro"]["named"] == 0
     assert named["micro"]["named"] == 1
+    assert plain["name_calibration_error"] is None
+    assert 0 <= named["name_calibration_error"] <= 1
 
 
 def test_claims_become_films_among_others_and_a_table_to_fill_in(

@@ -130,7 +130,9 @@ def evaluate(
         every = tuple(outcome for found in by_person.values() for outcome in found)
         rows.append(FigureRow("person", f"all {len(by_person)}", every))
     if classifier is not None:
-        rows += _named_rows(groups, lambda each: _config(chosen_for(each)), classifier)
+        chosen_rows = only or faces or videos or given or data
+        named = groups if chosen_rows else [each for each in groups if each[0] == USUAL]
+        rows += _named_rows(named, lambda each: _config(chosen_for(each)), classifier)
     print(format_figure_rows(rows))
     for row in rows:
         if describe_names(row):
@@ -239,15 +241,18 @@ def _named_rows(
     config: Callable[[TestFootage], SpotterConfig],
     classifier: str,
 ) -> list[FigureRow]:
-    """Figures with names, of the usual footage or of the footage given in its place."""
+    """Figures with names, of the footage that has a truth; of several rows also of all together."""
     rows = []
-    for group, value, pieces in groups:
-        if group in (USUAL, "given", "data set"):
+    for _, value, pieces in groups:
+        if any(each.truth() for each in pieces):
             outcomes = [
                 name_events(each, PipelineConfig(classifier=classifier, spotter=config(each)))
                 for each in tqdm(pieces, desc=f"naming, {value}", disable=None)
             ]
             rows.append(FigureRow(f"named by {classifier}", value, tuple(outcomes)))
+    if len(rows) > 1:
+        every = tuple(outcome for row in rows for outcome in row.outcomes)
+        rows.append(FigureRow(f"named by {classifier}", f"all {len(rows)}", every))
     return rows
 
 
@@ -312,7 +317,7 @@ def _add_evaluate(commands: Any) -> None:
         help=f"{_MEASURED}: on 20 s of rest of each synthetic face, {_DEFAULT} for recordings; "
         f"{_DEFAULT}; or a file",
     )
-    add("--classifier", help="also name what is found in the usual footage, for STRS")
+    add("--classifier", help="also name what is found (of the whole test bed: the usual footage)")
     add("--out", type=Path, metavar="FOLDER", help="for spotting.json and spotting.html")
     _add_footage(parser)
     parser.set_defaults(run=evaluate)

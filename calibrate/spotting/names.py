@@ -19,6 +19,7 @@ def name_events(footage: TestFootage, config: PipelineConfig) -> Outcome:
     pipeline = open_pipeline(config)
     classes = pipeline.classifier.labels
     found: dict[Expression, float] = {}
+    confidence: dict[Expression, float] = {}
     times_s: list[float] = []
     events: list[Event] = []
     stamp: Stamp | None = None
@@ -35,9 +36,10 @@ def name_events(footage: TestFootage, config: PipelineConfig) -> Outcome:
         if event.state == "confirmed" and event.prediction is not None:
             interval = replace(interval_of(event.window), label=event.prediction.label)
             found[interval] = event.known_at.time_s
+            confidence[interval] = max(event.prediction.probabilities.values())
     truth = [true_interval(row) for row in footage.truth()]
     truth = [replace(row, label=class_of(row.label, classes)) for row in truth]
-    return Outcome.of(found, (), truth, np.array(times_s))
+    return Outcome.of(found, (), truth, np.array(times_s), confidence)
 
 
 def class_of(label: str, classes: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +15,7 @@ from calibrate.spotting.footage import interval_of
 from calibrate.spotting.motion import Motions, spot
 from model.cli import format_columns
 from model.errors import InputError
+from model.metrics.recognition import calibration_error
 from model.records import ArrayF64, MotionSample
 from model.synthetic import TrueExpression
 from realtime.review.rates import poisson_interval
@@ -33,6 +34,8 @@ from realtime.spotting.spotting_scores import (
 
 AMPLITUDE_STEPS_PX = (0.0, 0.5, 1.0, 1.5, 2.5)
 """Recall is also counted between these amplitudes if footage has several."""
+CONFIDENCE_BINS = 5
+"""Bins of confidence for the calibration error: there are few expressions, so few bins."""
 NEAR = 0.2
 """A rejected candidate explains a missed expression if their overlap is at least this."""
 UNSEEN = "nothing seen"
@@ -56,6 +59,8 @@ class Outcome:
     seconds: float
     frame_s: float
     """Interval between frames, s."""
+    confidence: Mapping[Expression, float] = field(default_factory=dict)
+    """Of the names of what was found, 0 to 1; empty if nothing was named."""
 
     @staticmethod
     def of(
@@ -63,6 +68,7 @@ class Outcome:
         rejected: Sequence[tuple[Expression, str]],
         truth: Sequence[TrueExpression | Expression],
         times_s: ArrayF64,
+        confidence: Mapping[Expression, float] | None = None,
     ) -> "Outcome":
         """The outcome; `times_s`, (N,), are the times of all frames."""
         n = len(times_s)
@@ -73,6 +79,7 @@ class Outcome:
             truth=tuple(true_interval(row) for row in truth),
             seconds=float(times_s[-1] - times_s[0]) + frame_s if n else 0.0,
             frame_s=frame_s,
+            confidence=confidence or {},
         )
 
 
@@ -163,6 +170,23 @@ class FigureRow:
         ]
         return [row for row in rows if row[3]]
 
+    def name_confidences(self) -> list[tuple[float, bool]]:
+        """The confidence in the name of each hit that has one, and whether it is right."""
+        return [
+            (each.confidence[spotted], spotted.label == true.label)
+            for each in self.outcomes
+            for spotted, true in score([(tuple(each.found), each.truth)], "micro").pairs
+            if spotted in each.confidence
+        ]
+
+    def name_calibration_error(self) -> float | None:
+        """The expected calibration error of the names of hits; None if none was named."""
+        named = self.name_confidences()
+        if not named:
+            return None
+        shares = [(confidence, 0.0) for confidence, _ in named]
+        return calibration_error(shares, [0 if right else 1 for _, right in named], CONFIDENCE_BINS)
+
     def miss_reasons(self) -> Counter[str]:
         """The spotter's reasons for missing micro-expressions, counted."""
         return Counter(
@@ -200,6 +224,7 @@ class FigureRow:
                 }
                 for low, high, found, every in self.recall_by_amplitude()
             ],
+            "name_calibration_error": self.name_calibration_error(),
             "missed_because": dict(self.miss_reasons().most_common()),
         }
 
@@ -236,9 +261,11 @@ def describe_names(row: FigureRow) -> str:
     scored = row.score("micro")
     if not scored.named:
         return ""
+    error = row.name_calibration_error()
+    calibration = "" if error is None else f", calibration error {error:.3f}"
     return (
         f"{row.value}: {scored.named_right} of {scored.named} hits named right, "
-        f"STRS {scored.strs:.2f}"
+        f"STRS {scored.strs:.2f}{calibration}"
     )
 
 
