@@ -41,6 +41,7 @@ from model.training.recipe import (
     CLIP_BATCH,
     CLIP_ROUNDS,
     CLIP_STEPS,
+    TRAINED_OPTIONS,
     ClassWeights,
     Loss,
     Recipe,
@@ -64,7 +65,8 @@ def main() -> None:
         if given and not sources.data_sets:
             raise InputError(f"{option} holds out subjects of data sets: name one with --data")
     given = fill_recipe(_take_fields(args, Recipe), synthetic=sources.synthetic)
-    recipe = Recipe(args.classifier, data=sources.summary(), **given)
+    options = TRAINED_OPTIONS.get(args.classifier, {})
+    recipe = Recipe(args.classifier, options=options, data=sources.summary(), **given)
     init = None if args.init is None else checkpoint_path(args.init)
     if init is not None:  # training checks this too, but only after all samples are made
         if args.loso or args.validation:

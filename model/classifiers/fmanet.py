@@ -9,8 +9,8 @@ attends to salient facial regions; everything is trained end to end.
 From secondary summaries [2]: a stream per phase, u, v and magnitude as input, magnitudes combined
 as M_c = θ1 M1 + θ2 M2, a threshold on them that strengthens subtle cues and suppresses noise.
 Ours [I]: the form of each block below, the sizes, the residual stages, the position planes, the
-reversal of the second phase (it is roughly the first one backwards), the action unit head, and
-answers before the second phase is known.
+reversal of the second phase (it is roughly the first one backwards), the action unit head, answers
+before the second phase is known, and features that keep their place.
 """
 
 from typing import cast
@@ -22,6 +22,9 @@ from torch import Tensor, nn
 from model.classifiers import Inputs, PhaseChoice
 from model.classifiers.blocks import ResidualStage, TensorPair, convolution
 from model.classifiers.normalisation import keep_phases, magnitude, normalise, positions
+from model.classifiers.phase_inputs import INPUT_PX
+
+_PLACES = (INPUT_PX // 16) ** 2  # the stem and three stages halve the map
 
 
 class FMANet(nn.Module):
@@ -40,12 +43,15 @@ class FMANet(nn.Module):
         fusion: bool = True,
         attention: bool = True,
         phases: PhaseChoice = "both",
+        places: bool = False,
     ) -> None:
         """`width`: channels of the stems; the stages have two, three and four times as many.
 
         For ablation: without `modulation` the stems' input is unchanged; without `fusion` known
         phases weigh the same everywhere; without `attention` the fused features are unchanged.
-        With one of the `phases` only, there is one stream and nothing to fuse.
+        With one of the `phases` only, there is one stream and nothing to fuse. With `places` the
+        answer sees the last features where they are; without, their mean over the face, as in
+        earlier checkpoints.
         """
         super().__init__()
         streams = 2 if phases == "both" else 1
@@ -62,8 +68,10 @@ class FMANet(nn.Module):
             ResidualStage(3 * width, 4 * width),
         )
         self.dropout = nn.Dropout(dropout)
-        self.classes = nn.Linear(4 * width + 1, classes)
-        self.action_units = nn.Linear(4 * width + 1, action_units)
+        self.places = places
+        features = 4 * width * (_PLACES if places else 1) + 1
+        self.classes = nn.Linear(features, classes)
+        self.action_units = nn.Linear(features, action_units)
 
     def forward(self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> TensorPair:
         given = keep_phases(self.phases, onset_apex, apex_offset, has_offset)
@@ -82,7 +90,8 @@ class FMANet(nn.Module):
             fused, combined = self.fusion(features, magnitudes, has_offset)
         if self.attention is not None:
             fused = self.attention(fused, combined)
-        pooled = self.stages(fused).mean(dim=(2, 3))
+        last = self.stages(fused)
+        pooled = last.flatten(1) if self.places else last.mean(dim=(2, 3))
         answer = self.dropout(torch.cat([pooled, balance], dim=1))
         return self.classes(answer), self.action_units(answer)
 

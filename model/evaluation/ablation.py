@@ -44,7 +44,7 @@ from model.metrics.recognition import (
     uf1,
 )
 from model.training.loop import fit
-from model.training.recipe import Recipe
+from model.training.recipe import TRAINED_OPTIONS, Recipe
 from model.training.training_samples import Opener, Sources
 
 
@@ -62,6 +62,7 @@ VARIANTS = (
     Variant("fmanet without modulation", "fmanet", {"modulation": False}),
     Variant("fmanet without fusion", "fmanet", {"fusion": False}),
     Variant("fmanet without attention", "fmanet", {"attention": False}),
+    Variant("fmanet, mean over the face", "fmanet", {"places": False}),
     Variant("fmanet, onset–apex alone", "fmanet", {"phases": "onset_apex"}),
     Variant("fmanet, apex–offset alone", "fmanet", {"phases": "apex_offset"}),
     *(Variant(name, name) for name in CLASSIFIERS if name != "fmanet"),
@@ -128,7 +129,7 @@ def main() -> None:
         for variant in group:
             usual = Recipe(
                 variant.classifier,
-                options=variant.options,
+                options={**TRAINED_OPTIONS.get(variant.classifier, {}), **variant.options},
                 flow=args.flow,
                 epochs=args.epochs,
                 data=sources.summary(),

@@ -8,7 +8,7 @@ from model.inference.checkpoint import Checkpoint
 from model.inference.samples import SampleSet
 from model.metrics.checkpoint_scores import measure_checkpoint
 from model.parallel import Workers
-from model.synthetic.sample_variation import GENERATOR, View
+from model.synthetic.sample_variation import SAME_REPORT, View
 from model.synthetic.scanned_face import SkinMotion
 from model.training.training_samples import Opener, Sources
 
@@ -44,7 +44,7 @@ def report_set(
 def compare_report(path: Path, checkpoint: Checkpoint, samples: SampleSet, device: str) -> str:
     """`compare_metrics` of the figures in the file `path` and those found on `samples`, its
     `report_set`; `OTHER_GENERATOR` if those pairs can no longer be drawn."""
-    if checkpoint.recipe.get("data", {}).get("generator", 1) != GENERATOR:
+    if checkpoint.recipe.get("data", {}).get("generator", 1) not in SAME_REPORT:
         return OTHER_GENERATOR
     return compare_metrics(dict(checkpoint.metrics), measure_checkpoint(path, samples, device))
 

@@ -11,9 +11,10 @@ _BOTH_SIDES = (0.55, 1.0)  # the weaker side's share otherwise: faces are never 
 _OTHER_UNITS = (0.4, 1.0)  # strength of the other units as a share of the leading one's
 
 
-def sample_expression(rng: np.random.Generator, label: str) -> Strengths:
+def sample_expression(rng: np.random.Generator, label: str, evenness: float = 0.0) -> Strengths:
     """Strengths of a random expression of class `label`. The leading unit has strength 1 on its
-    stronger side.
+    stronger side. `evenness`: 0 for combinations as frequent as in the catalogue, 1 for all equally
+    frequent.
 
     Displacement fields are linear in the strengths, so scaling these scales the amplitude. Raises
     `InputError` for an unknown class.
@@ -23,7 +24,7 @@ def sample_expression(rng: np.random.Generator, label: str) -> Strengths:
         choices = ", ".join(expressions)
         raise InputError(f"unknown class {label!r}: choose one of {choices}")
     combinations = expressions[label]
-    often = np.array([combination.often for combination in combinations])
+    often = np.array([combination.often for combination in combinations]) ** (1 - evenness)
     units = combinations[rng.choice(len(combinations), p=often / often.sum())].units
     leading = load_catalogue().units[units[0]]
     alone = rng.random() < leading.one_sided

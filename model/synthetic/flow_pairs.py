@@ -115,7 +115,7 @@ class _Scene:
         if label == NEUTRAL:
             self._others, blinking, nodding = _without_expression(rng, skin, amplitude_px)
         else:
-            lead = sample_expression(rng, label)
+            lead = sample_expression(rng, label, nuisance.evenness)
             self._lead = scale_strengths(lead, amplitude_px / skin.peak_px(lead))
             self._others = _companions(rng, skin, nuisance, self._lead, amplitude_px)
             blinking, nodding = rng.random() < nuisance.blink, 1.0
