@@ -336,6 +336,20 @@ def test_blocks_of_fmanet_can_be_left_out(left_out: dict[str, bool | str], tmp_p
     assert all(p.grad is not None and p.grad.any() for p in net.parameters())
 
 
+def test_the_mean_over_the_face_is_a_case_of_keeping_places() -> None:
+    mean = checkpoint("fmanet").network().eval()
+    kept = replace(checkpoint("fmanet"), options={"places": True}).network().eval()
+    weights = mean.state_dict()
+    for head in ("classes", "action_units"):
+        features, balance = weights[f"{head}.weight"].split([64, 1], dim=1)
+        spread = features.repeat_interleave(16, dim=1) / 16  # each feature at its 4 × 4 places
+        weights[f"{head}.weight"] = torch.cat([spread, balance], dim=1)
+    kept.load_state_dict(weights)
+    phases = torch.from_numpy(flows(2)), torch.from_numpy(flows(2, seed=1)), torch.ones(2)
+    for ours, theirs in zip(kept(*phases), mean(*phases), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
 def test_options_that_a_network_has_not_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "odd.safetensors"
     odd = replace(checkpoint("fmanet"), options={"colour": True})

@@ -35,6 +35,17 @@ def test_frequencies_follow_the_catalogue() -> None:
     assert drawn[combinations[0].units] / 2000 == pytest.approx(share, abs=0.05)
 
 
+@pytest.mark.parametrize(("evenness", "power"), [(0.0, 1.0), (0.7, 0.3), (1.0, 0.0)])
+def test_training_sees_rare_combinations_more_often(evenness: float, power: float) -> None:
+    rng = np.random.default_rng(0)
+    drawn = Counter(tuple(sample_expression(rng, "negative", evenness)) for _ in range(4000))
+    combinations = load_catalogue().expressions["negative"]
+    whole = sum(combination.often**power for combination in combinations)
+    for combination in combinations:
+        share = combination.often**power / whole
+        assert drawn[combination.units] / 4000 == pytest.approx(share, abs=0.02)
+
+
 def test_classes_look_different_on_a_face() -> None:
     """Mean fields as the literature draws them: brows down, lip corners up, brows up."""
     rng = np.random.default_rng(0)
