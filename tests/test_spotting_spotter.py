@@ -108,6 +108,14 @@ def test_a_window_says_how_far_each_region_moved():
         assert motion == pytest.approx(expected, abs=0.1)
 
 
+def test_a_face_just_seen_has_to_move_further():
+    def found(onset_s: float, size_px: float) -> int:
+        return len(closed(series(30, 4, [Pulse(onset_s, onset_s + 0.15, onset_s + 0.35, size_px)])))
+
+    assert (found(1.0, 0.3), found(0.2, 0.3)) == (1, 0)
+    assert found(0.2, 0.6) == 1
+
+
 @pytest.mark.parametrize("fps", RATES)
 @pytest.mark.parametrize("length_s", [0.12, 0.25, 0.45])
 def test_micro_expressions_of_every_length(fps, length_s):

@@ -99,8 +99,14 @@ class RingMachine(RuleBasedStateMachine):
         assert self.ring.latest() is (held[-1] if held else None)
         assert self.ring.between(float("-inf"), float("inf")) == tuple(held)
         if held:
-            t0_s, t1_s = held[0].stamp.time_s, held[len(held) // 2].stamp.time_s
-            assert self.ring.between(t0_s, t1_s) == tuple(held[: len(held) // 2 + 1])
+            first_s, middle_s, last_s = (held[n].stamp.time_s for n in (0, len(held) // 2, -1))
+            # Whole seconds lie on frames, halves between them or beyond the ends.
+            for t0_s, t1_s in (
+                *((first_s, middle_s), (middle_s, last_s), (first_s + 0.5, middle_s + 0.5)),
+                (last_s + 0.5, first_s),
+            ):
+                expected = [f for f in held if t0_s <= f.stamp.time_s <= t1_s]
+                assert self.ring.between(t0_s, t1_s) == tuple(expected)
 
 
 TestRingMachine = RingMachine.TestCase

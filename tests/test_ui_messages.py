@@ -1,5 +1,8 @@
 """The picture in a message to the page: the camera's own, or encoded."""
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -28,6 +31,15 @@ def test_any_other_picture_is_encoded(shown: Step, rotate: int) -> None:
     image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     assert image.shape[1] == min(shown.frame.image.shape[1], MAX_VIEW_PX)
     np.testing.assert_allclose(image.mean(axis=(0, 1)), (30, 90, 200), atol=3)
+
+
+def test_a_frame_is_encoded_once_for_all_viewers() -> None:
+    encoder, shown = FrameEncoder(), step(packed=None)
+    with ThreadPoolExecutor(2) as viewers:
+        first, second = viewers.map(encoder.parts, [shown, shown])
+    assert second["jpeg"] is first["jpeg"]  # not merely equal: encoding it again makes another
+    another = replace(shown, frame=replace(shown.frame, stamp=Stamp(1, 1 / 30)))
+    assert encoder.parts(another)["jpeg"] is not first["jpeg"]
 
 
 def moved(index: int) -> Step:

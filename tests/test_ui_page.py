@@ -120,6 +120,63 @@ def test_only_the_tab_that_is_seen_receives_pictures(demo: Served, chromium: Bro
         watched.check(demo)
 
 
+def go_to_background(page: Page, hidden: bool) -> None:
+    """As when another tab of the browser is opened over this one, or closed again. (Chromium
+    without a window hides none.)"""
+    page.evaluate(
+        """(hidden) => {
+            Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
+def wait_until_analysed(page: Page, frames: int) -> None:
+    """Until the status tells of so many more frames."""
+    analysed = """Number(document.querySelector("[data-figure=analysed]").textContent)"""
+    page.wait_for_function(f"(n) => {analysed} >= n", arg=page.evaluate(analysed) + frames)
+
+
+def test_a_page_in_the_background_receives_news_but_no_pictures(
+    demo: Served, chromium: Browser
+) -> None:
+    with opened(chromium, demo) as watched:
+        page = watched.page
+        sockets: list[WebSocket] = []
+        pictures: list[bytes] = []
+
+        def keep(received: str | bytes) -> None:
+            if isinstance(received, bytes):
+                pictures.append(received)
+
+        def listen(socket: WebSocket) -> None:
+            sockets.append(socket)
+            socket.on("framereceived", keep)
+
+        page.on("websocket", listen)
+        page.reload()
+        wait_for_frames(page)
+        assert pictures
+        go_to_background(page, True)
+        wait_until_analysed(page, 15)  # what was on its way has come
+        before, index = len(pictures), page.get_attribute("[data-ref=picture]", "data-index")
+        listed = page.locator(".fl-events li").count()
+        page.wait_for_function(
+            "(n) => document.querySelectorAll('.fl-events li').length > n", arg=listed
+        )
+        wait_until_analysed(page, 15)
+        assert len(pictures) == before
+        assert page.get_attribute("[data-ref=picture]", "data-index") == index
+        newest = newest_index(demo)
+        go_to_background(page, False)
+        page.wait_for_function(
+            "(n) => document.querySelector('[data-ref=picture]').dataset.index >= n", arg=newest
+        )
+        assert len(sockets) == 1  # it was kept, so nothing on the page began anew
+        watched.check(demo)
+
+
 def test_what_is_forgotten_leaves_the_open_page(
     chromium: Browser, untrained: Path, tmp_path: Path
 ) -> None:

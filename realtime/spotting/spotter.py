@@ -97,6 +97,9 @@ WHOLE_BLINK_FACTOR = 1.3
 own motion counts as noise there."""
 SAME_BLINK_FACTOR = 1.5
 """An expression that takes just as long as a blink, and when it does, needs so much more."""
+EARLY_S, EARLY_FACTOR = 0.4, 1.5
+"""An expression that begins so soon after the face was first seen needs so much more, because
+nobody knows yet how that face rests."""
 JUMP_LEAD_S, JUMP_TAIL_S = 0.1, 0.2
 """What the light's jump seems to move is no noise of the face."""
 MOVED_SD, MOVED_SHARE = 3.0, 0.5
@@ -385,4 +388,6 @@ class Spotter:
             score = 0.0 if score < LEAST_SHARE else strength
         if self._disturbances.blinks.fills(pulse.onset_s, pulse.offset_s):
             score /= SAME_BLINK_FACTOR
+        if pulse.onset_s - self._history.times_s[0] < EARLY_S:
+            score /= EARLY_FACTOR
         return cut_window(self._history, pulse, kind, regions, share, score, open_end=open_end)

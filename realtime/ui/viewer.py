@@ -1,7 +1,8 @@
 """One open page: frames and news out, acknowledgements and commands in.
 
 A viewer is sent at most `IN_FLIGHT` frames that it has not acknowledged. So a slow viewer sees
-fewer frames, but never old ones, and slows nobody else.
+fewer frames, but never old ones, and slows nobody else. A page in the background acknowledges none:
+it is sent news, so nothing is missing when it is shown again, but no pictures.
 """
 
 from collections.abc import Callable

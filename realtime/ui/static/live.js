@@ -31,7 +31,8 @@ export function mount(root) {
   const dialog = new EventDialog(ref("dialog"));
   const list = new EventList(ref, (event) => dialog.open(event, state.run, state.startS));
   const state = { run: null, startS: 0, nowS: 0, begun: false, kind: "" };
-  const highlight = new Highlight(ref("highlight"), () => stage.shows("replay") && !ref("dialog").open);
+  const isWatched = () => stage.shows("replay") && !ref("dialog").open && !document.hidden;
+  const highlight = new Highlight(ref("highlight"), isWatched);
   const game = new Game(ref("game"), ref("play-game"));
   let notice = 0;
 

@@ -43,6 +43,13 @@ function unpack(buffer) {
   return { header, parts };
 }
 
+/** Resolves once the page is not in the background (another tab of the browser, a minimised window). */
+async function inFront() {
+  while (document.hidden) {
+    await new Promise((shown) => document.addEventListener("visibilitychange", shown, { once: true }));
+  }
+}
+
 /** A socket that connects again when it is lost, and knows the server's clock. */
 export class Connection {
   #url;
@@ -130,8 +137,9 @@ export class ViewSocket extends Connection {
       message: (message) => on[message.type]?.(message),
       bytes: async (buffer) => {
         const frame = unpack(buffer);
-        const painted = await on.frame(frame);
-        this.send({ ack: frame.header.message, painted_s: painted ? this.nowS() : null });
+        const paintedS = (await on.frame(frame)) ? this.nowS() : null;
+        await inFront(); // without an acknowledgement no more frames are sent; news are
+        this.send({ ack: frame.header.message, painted_s: paintedS });
       },
       closed: on.closed,
     });

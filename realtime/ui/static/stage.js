@@ -36,6 +36,8 @@ export class Stage extends EventTarget {
     const magnified = ref("magnified");
     if (magnified) this.#magnifier = new Magnifier(magnified);
     new ResizeObserver(() => this.#redraw()).observe(this.#box);
+    // Otherwise what waits to be painted would be painted when the page is shown again, long after.
+    document.addEventListener("visibilitychange", () => document.hidden && this.#waiting?.skip());
   }
 
   /** `regions`: as the server describes them. */
@@ -44,12 +46,13 @@ export class Stage extends EventTarget {
   }
 
   /** Decode and paint a frame, with `also` in the same animation frame. Resolves to true once it
-   * is painted, to false if a newer one was painted instead or it is forgotten. */
+   * is painted, to false if a newer one was painted instead, it is forgotten, or the page is in the
+   * background. */
   async paint(frame, also) {
     const order = frame.header.message;
     const run = this.#run;
     const bitmap = await createImageBitmap(new Blob([frame.parts.jpeg], { type: "image/jpeg" }));
-    if (run !== this.#run || this.#waiting?.order > order) {
+    if (document.hidden || run !== this.#run || this.#waiting?.order > order) {
       bitmap.close();
       return false;
     }
