@@ -61,6 +61,7 @@ from realtime.perception.pipeline import PipelineConfig
 from realtime.results.run_summary import check_new, write_json_report
 from realtime.spotting.baseline_file import Baseline, load_baseline
 from realtime.spotting.spotter import SpotterConfig
+from realtime.spotting.spotting_scores import KINDS
 
 _MEASURED, _DEFAULT = "measured", "default"
 _CACHE = Path("runs") / "motion"
@@ -244,7 +245,7 @@ def _named_rows(
     """Figures with names, of the footage that has a truth; of several rows also of all together."""
     rows = []
     for _, value, pieces in groups:
-        if any(each.truth() for each in pieces):
+        if any(true.kind in KINDS for each in pieces for true in each.truth()):
             outcomes = [
                 name_events(each, PipelineConfig(classifier=classifier, spotter=config(each)))
                 for each in tqdm(pieces, desc=f"naming, {value}", disable=None)
