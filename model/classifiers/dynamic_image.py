@@ -42,3 +42,15 @@ def scale_by_rms(*maps: Tensor) -> tuple[Tensor, ...]:
     first = maps[0]
     strength = first.square().mean(dim=(1, 2, 3), keepdim=True).sqrt() + _FLOOR
     return tuple(each / strength for each in maps)
+
+
+def join_phases(
+    onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Both phases (N, F, H, W) → all frames in order of time, `standardise`d, the apex once,
+    (N, T, H, W); and (N, T), 1 for known frames and 0 for unknown ones."""
+    first, second = standardise(onset_apex, apex_offset, has_offset)
+    frames = torch.cat([first, second[:, 1:]], dim=1)
+    late = has_offset[:, None].expand(-1, second.shape[1] - 1)
+    known = torch.cat([torch.ones_like(has_offset)[:, None].expand(-1, first.shape[1]), late], 1)
+    return frames, known
