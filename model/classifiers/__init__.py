@@ -56,10 +56,16 @@ class CustomLoss(Protocol):
     """A network with its own loss."""
 
     def learn(
-        self, onset_apex: "Tensor", apex_offset: "Tensor", has_offset: "Tensor", labels: "Tensor"
+        self,
+        onset_apex: "Tensor",
+        apex_offset: "Tensor",
+        has_offset: "Tensor",
+        labels: "Tensor",
+        landmarks: "Tensor | None" = None,
     ) -> "tuple[Tensor, Tensor, Tensor]":
         """What `forward` returns, and a scalar to add to the loss of those answers.
 
-        `labels` are (N,) int64 class numbers, or −1 if there is no expression
-        (`model.inference.samples`).
+        `labels` are (N,) int64 class numbers, or −1 if there is no expression. `landmarks` are
+        (N, 2, F, L, 2) float32, where the points of `model.face.mesh_points` lie in the frames of
+        both phases; None if nobody knows (`model.inference.samples`).
         """

@@ -53,7 +53,12 @@ class FDP(nn.Module):
         return self.heads(pooled.mean(dim=(2, 3)))
 
     def learn(
-        self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor, labels: Tensor
+        self,
+        onset_apex: Tensor,
+        apex_offset: Tensor,
+        has_offset: Tensor,
+        labels: Tensor,
+        landmarks: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         frames, known = join_phases(onset_apex, apex_offset, has_offset)
         pooled, scores = self._pool(frames, known)

@@ -146,12 +146,20 @@ class _Epochs:
                 self.training.both_phases,
             )
         )
-        phases, has_offset = augment(
-            phases.float(), known.float(), self.training.inputs, self.recipe.variation, rng
+        landmarks = None
+        if self.training.landmarks is not None:
+            landmarks = torch.from_numpy(self.training.landmarks[chosen]).to(self.device)
+        phases, has_offset, landmarks = augment(
+            phases.float(),
+            known.float(),
+            self.training.inputs,
+            self.recipe.variation,
+            rng,
+            landmarks,
         )
         given = phases[:, 0], phases[:, 1], has_offset
         if isinstance(self.network, CustomLoss):
-            class_logits, unit_logits, own = self.network.learn(*given, labels)
+            class_logits, unit_logits, own = self.network.learn(*given, labels, landmarks)
             return self.objective(class_logits, unit_logits, labels, units) + own
         class_logits, unit_logits = self.network(*given)
         return self.objective(class_logits, unit_logits, labels, units)
