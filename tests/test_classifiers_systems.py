@@ -14,6 +14,7 @@ from model.classifiers.blocks import Attention, strain
 from model.classifiers.dynamic_image import dynamic_image, motion_of_change, standardise
 from model.classifiers.fdp import FDP
 from model.classifiers.jfm import PredictionFusion
+from model.classifiers.mol import MOL, ChannelCorrespondence, FullyConnectedConvolution
 from model.classifiers.phase_inputs import PHASE_SHAPES
 from model.classifiers.tstsan import GRID, split_into_grid, temporal_shift
 from model.errors import CheckpointError, InputError
@@ -132,7 +133,7 @@ def test_light_does_not_matter_to_frames() -> None:
         torch.testing.assert_close(one, other, atol=0.05, rtol=0)
 
 
-@pytest.mark.parametrize("name", ["fdp", "tstsan"])
+@pytest.mark.parametrize("name", ["fdp", "tstsan", "mol"])
 def test_what_teaches_itself_answers_the_same(name: str) -> None:
     net: nn.Module = load_entry(CLASSIFIERS, name, "classifier")(classes=3, action_units=2).eval()
     assert isinstance(net, CustomLoss)
@@ -162,6 +163,57 @@ def test_frames_can_be_put_in_the_order_of_time() -> None:
         losses.append(own.item())
     assert losses[0] > 0.5 * math.log(2)
     assert losses[-1] < losses[0] / 2
+
+
+def test_every_place_sees_every_other() -> None:
+    torch.manual_seed(0)
+    net = FullyConnectedConvolution(4).eval()
+    x = torch.zeros(1, 4, 16, 16, requires_grad=True)
+    net(x)[0, :, 3, 12].sum().backward()  # type: ignore[no-untyped-call]
+    assert x.grad is not None
+    assert (x.grad != 0).all()
+
+
+def test_feature_maps_look_at_those_like_them() -> None:
+    torch.manual_seed(0)
+    net = ChannelCorrespondence(4)
+    x = torch.zeros(1, 8, 4, 4)
+    x[0, :4, 0], x[0, 4:, 3] = 1.0 + torch.rand(4, 4), 1.0 + torch.rand(4, 4)
+    other = x.clone()
+    other[0, 4:] *= 0.5
+    torch.testing.assert_close(net(x)[:, :4], net(other)[:, :4])
+    assert not torch.allclose(net(x)[:, 4:], net(other)[:, 4:])
+
+
+def test_flow_and_landmarks_are_learnt_beside_the_expression() -> None:
+    """Of pictures that shift as wholes, by up to 2 px of 64."""
+    torch.manual_seed(0)
+    net, rng = MOL(classes=3, action_units=2), torch.Generator().manual_seed(0)
+    pictures = torch.from_numpy(smooth(4, size=96, seed=3))[:, None] / 255
+    steps = torch.randint(-2, 3, (4, 10, 2), generator=rng)
+    steps[:, 0] = 0
+    shown = [
+        [
+            picture[0, 16 - y : 80 - y, 16 - x : 80 - x]
+            for x, y in course.tolist()
+        ]
+        for picture, course in zip(pictures, steps, strict=True)
+    ]  # fmt: skip
+    frames = torch.stack([torch.stack(course) for course in shown]).view(4, 2, PHASE_FRAMES, 64, 64)
+    rest = 1.2 * torch.rand((4, 1, len(TAUGHT_POINTS), 2), generator=rng) - 0.6
+    landmarks = (rest + steps[:, :, None] / 32).view(4, 2, PHASE_FRAMES, -1, 2)
+    given = (frames[:, 0], frames[:, 1], torch.ones(4), torch.zeros(4, dtype=torch.long))
+    optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(20):
+        optimizer.zero_grad()
+        own = net.learn(*given, landmarks)[2]
+        own.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(own.item())
+    assert losses[-1] < losses[0] / 2
+    assert net.learn(*given)[2] == 0
+    assert net.learn(*given, torch.full_like(landmarks, torch.nan))[2] == 0
 
 
 def test_long_flows_end_at_the_apex_with_the_flow_of_the_phase() -> None:

@@ -41,10 +41,16 @@ CLASSIFIERS = {
     "slstt": "model.classifiers.slstt:SLSTT",
     "tstsan": "model.classifiers.tstsan:TSTSAN",
     "ahmsa": "model.classifiers.ahmsa:AHMSA",
+    "mol": "model.classifiers.mol:MOL",
     "ststnet": "model.classifiers.ststnet:STSTNet",
 }
 
-_INPUTS: dict[str, Inputs] = {"fdp": "frames", "dianet": "frames", "slstt": "long_flows"}
+_INPUTS: dict[str, Inputs] = {
+    "fdp": "frames",
+    "dianet": "frames",
+    "slstt": "long_flows",
+    "mol": "frames",
+}
 
 
 def inputs_of(classifier: str) -> Inputs:
