@@ -11,16 +11,18 @@ from torch import nn
 
 from model.classifiers import CLASSIFIERS, CustomLoss, Inputs
 from model.classifiers.blocks import Attention, strain
-from model.classifiers.dynamic_image import dynamic_image, standardise
+from model.classifiers.dynamic_image import dynamic_image, motion_of_change, standardise
 from model.classifiers.fdp import FDP
 from model.classifiers.jfm import PredictionFusion
+from model.classifiers.mol import MOL, ChannelCorrespondence, FullyConnectedConvolution
 from model.classifiers.phase_inputs import PHASE_SHAPES
 from model.classifiers.tstsan import GRID, split_into_grid, temporal_shift
 from model.errors import CheckpointError, InputError
+from model.face.mesh_points import TAUGHT_POINTS
 from model.flow import load_flow
 from model.flow.key_frames import PHASE_FRAMES, frames_between
 from model.flow.phase_flows import long_flows, phase_flows
-from model.inference.checkpoint import Checkpoint, save_checkpoint
+from model.inference.checkpoint import Checkpoint, load_network, save_checkpoint
 from model.inference.classifier import load_classifier
 from model.lazy_loading import load_entry
 from model.records import AlignedFace, ArrayF32, FramePair, ImageU8, Stamp
@@ -90,6 +92,39 @@ def test_a_dynamic_image_forgets_what_stays_still() -> None:
     torch.testing.assert_close(dynamic_image(rising.flip(1)).sign(), -torch.ones(1, 1, 8, 8))
 
 
+def test_a_change_is_explained_by_motion() -> None:
+    """To the right and up, whichever side of the skin is the brighter one."""
+    torch.manual_seed(0)
+    coarse = torch.rand(1, 1, 20, 20)
+    wide = nn.functional.interpolate(coarse, (80, 80), mode="bicubic", align_corners=False)
+    frame, moved = wide[..., 8:72, 8:72], wide[..., 9:73, 7:71]
+    for sign in (1, -1):
+        found = motion_of_change(sign * 4 * (moved - frame), sign * 4 * frame)
+        u, v = found[0, 0, :, 8:-8, 8:-8].mean(dim=(1, 2)).tolist()
+        assert u == pytest.approx(1, abs=0.25)
+        assert v == pytest.approx(-1, abs=0.25)
+    still = motion_of_change(torch.zeros_like(frame), frame)
+    torch.testing.assert_close(still, torch.zeros_like(still))
+
+
+def test_dianet_answers_as_it_did_before_it_saw_motion(tmp_path: Path) -> None:
+    checkpoint = Checkpoint("dianet", ("one", "two"), ("AU4",), "lk", {})
+    net = checkpoint.network().eval()
+    before = dict(net.state_dict())
+    for number in (0, 1):
+        name = f"streams.{number}.0.0.weight"
+        before[name][:, 3:] = 0
+        before[name] = before[name][:, :3]
+    save_checkpoint(tmp_path / "before", checkpoint, before)
+    first, second = torch.from_numpy(smooth(10)).view(2, 1, 5, 64, 64) / 255
+    given = (first, second, torch.ones(1))
+    torch.testing.assert_close(load_network(tmp_path / "before")[1](*given), net(*given))
+    before["streams.0.0.0.weight"] = before["streams.0.0.0.weight"][:, :2]
+    save_checkpoint(tmp_path / "other", checkpoint, before)
+    with pytest.raises(CheckpointError, match=r"streams\.0\.0\.0\.weight.*train it again"):
+        load_network(tmp_path / "other")
+
+
 def test_light_does_not_matter_to_frames() -> None:
     first, second = torch.from_numpy(smooth(10)).view(2, 1, 5, 64, 64) / 255
     usual = standardise(first, second, torch.ones(1))
@@ -98,14 +133,15 @@ def test_light_does_not_matter_to_frames() -> None:
         torch.testing.assert_close(one, other, atol=0.05, rtol=0)
 
 
-@pytest.mark.parametrize("name", ["fdp", "tstsan"])
+@pytest.mark.parametrize("name", ["fdp", "tstsan", "mol"])
 def test_what_teaches_itself_answers_the_same(name: str) -> None:
     net: nn.Module = load_entry(CLASSIFIERS, name, "classifier")(classes=3, action_units=2).eval()
     assert isinstance(net, CustomLoss)
     shape = PHASE_SHAPES[cast(Inputs, net.inputs)]
     first, second = torch.rand(2, 3, *shape, 64, 64)
     known, labels = torch.tensor([1.0, 1.0, 0.0]), torch.tensor([0, 1, 2])
-    classes, units, own = net.learn(first, second, known, labels)
+    landmarks = torch.rand(3, 2, PHASE_FRAMES, len(TAUGHT_POINTS), 2)
+    classes, units, own = net.learn(first, second, known, labels, landmarks)
     answers = net(first, second, known)
     torch.testing.assert_close((classes, units), answers)
     assert own.ndim == 0
@@ -127,6 +163,57 @@ def test_frames_can_be_put_in_the_order_of_time() -> None:
         losses.append(own.item())
     assert losses[0] > 0.5 * math.log(2)
     assert losses[-1] < losses[0] / 2
+
+
+def test_every_place_sees_every_other() -> None:
+    torch.manual_seed(0)
+    net = FullyConnectedConvolution(4).eval()
+    x = torch.zeros(1, 4, 16, 16, requires_grad=True)
+    net(x)[0, :, 3, 12].sum().backward()  # type: ignore[no-untyped-call]
+    assert x.grad is not None
+    assert (x.grad != 0).all()
+
+
+def test_feature_maps_look_at_those_like_them() -> None:
+    torch.manual_seed(0)
+    net = ChannelCorrespondence(4)
+    x = torch.zeros(1, 8, 4, 4)
+    x[0, :4, 0], x[0, 4:, 3] = 1.0 + torch.rand(4, 4), 1.0 + torch.rand(4, 4)
+    other = x.clone()
+    other[0, 4:] *= 0.5
+    torch.testing.assert_close(net(x)[:, :4], net(other)[:, :4])
+    assert not torch.allclose(net(x)[:, 4:], net(other)[:, 4:])
+
+
+def test_flow_and_landmarks_are_learnt_beside_the_expression() -> None:
+    """Of pictures that shift as wholes, by up to 2 px of 64."""
+    torch.manual_seed(0)
+    net, rng = MOL(classes=3, action_units=2), torch.Generator().manual_seed(0)
+    pictures = torch.from_numpy(smooth(4, size=96, seed=3))[:, None] / 255
+    steps = torch.randint(-2, 3, (4, 10, 2), generator=rng)
+    steps[:, 0] = 0
+    shown = [
+        [
+            picture[0, 16 - y : 80 - y, 16 - x : 80 - x]
+            for x, y in course.tolist()
+        ]
+        for picture, course in zip(pictures, steps, strict=True)
+    ]  # fmt: skip
+    frames = torch.stack([torch.stack(course) for course in shown]).view(4, 2, PHASE_FRAMES, 64, 64)
+    rest = 1.2 * torch.rand((4, 1, len(TAUGHT_POINTS), 2), generator=rng) - 0.6
+    landmarks = (rest + steps[:, :, None] / 32).view(4, 2, PHASE_FRAMES, -1, 2)
+    given = (frames[:, 0], frames[:, 1], torch.ones(4), torch.zeros(4, dtype=torch.long))
+    optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(20):
+        optimizer.zero_grad()
+        own = net.learn(*given, landmarks)[2]
+        own.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(own.item())
+    assert losses[-1] < losses[0] / 2
+    assert net.learn(*given)[2] == 0
+    assert net.learn(*given, torch.full_like(landmarks, torch.nan))[2] == 0
 
 
 def test_long_flows_end_at_the_apex_with_the_flow_of_the_phase() -> None:

@@ -7,7 +7,9 @@ from typing import get_args
 import numpy as np
 import pytest
 
+from model.face.mesh_points import EYES, MIRRORED, TAUGHT_POINTS
 from model.flow import load_flow
+from model.inference.samples import join_samples
 from model.labels import ACTION_UNITS, NO_EXPRESSION
 from model.records import ArrayF32
 from model.synthetic import stored_samples
@@ -187,6 +189,31 @@ def test_a_course_leads_from_onset_to_offset() -> None:
     assert away(frames.apex_offset[-1]) < 0.5 * rising[-1]
 
 
+def test_a_course_says_where_its_landmarks_lie() -> None:
+    frames, truth = synthetic_course((0, 1), PLAIN, "surprise")
+    assert truth.landmarks is not None
+    assert truth.landmarks.shape == (2, 5, len(TAUGHT_POINTS), 2)
+    points_px = (truth.landmarks + 1) * 64
+    corners = points_px[0, 0, [TAUGHT_POINTS.index(133), TAUGHT_POINTS.index(362)]]
+    np.testing.assert_allclose(corners, [[48.5, 48.5], [80.5, 48.5]], atol=0.5)
+    moved = points_px[0, -1] - points_px[0, 0]
+    assert np.abs(moved).max() > 0.8
+    # The flow of the frames finds what the landmarks say.
+    onset, apex = (frames.onset_apex[k][None].astype(np.uint8) for k in (0, -1))
+    flow = load_flow("lk")(onset, apex)[0]
+    column, row = np.clip(points_px[0, 0].astype(int), 0, 127).T
+    assert np.corrcoef(flow[:, row, column].T.ravel(), moved.ravel())[0, 1] > 0.9
+    np.testing.assert_allclose(points_px[1, -1], points_px[0, 0], atol=0.1)
+
+
+def test_points_that_a_network_is_taught_have_their_mirror_image(still: Still) -> None:
+    points_px = still.landmarks_px[list(TAUGHT_POINTS)]
+    assert len(set(TAUGHT_POINTS)) == len(TAUGHT_POINTS)
+    mirrored = points_px[list(MIRRORED)] * np.array([-1, 1]) + np.array([127, 0])
+    np.testing.assert_allclose(mirrored, points_px, atol=6)  # no face is quite symmetric
+    np.testing.assert_array_less(points_px[EYES[0], 0], points_px[EYES[1], 0])
+
+
 def test_a_still_that_does_not_move_stays(still: Still) -> None:
     rest = still.draw(np.zeros((2, 128, 128), np.float32))
     assert rest.shape == (128, 128)
@@ -289,3 +316,11 @@ def test_sets_hold_what_a_network_looks_at(
     )  # fmt: skip
     assert drawn.phases.shape == (2, 2, *shape, 64, 64)
     assert drawn.both_phases.all()
+    assert (drawn.landmarks is not None) == (inputs == "frames")
+    if drawn.landmarks is not None:
+        unknown = replace(drawn, landmarks=None)
+        joined = join_samples([unknown, drawn]).take([0, 3]).landmarks
+        assert joined is not None
+        assert np.isnan(joined[0]).all()
+        np.testing.assert_array_equal(joined[1], drawn.landmarks[1])
+        assert join_samples([unknown, unknown]).landmarks is None

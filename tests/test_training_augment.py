@@ -11,7 +11,8 @@ from torch import Tensor
 
 from model.classifiers import Inputs
 from model.classifiers.phase_inputs import PHASE_SHAPES
-from model.training.augment import augment, move, reverse_time
+from model.face.mesh_points import TAUGHT_POINTS
+from model.training.augment import augment, move, move_landmarks, reverse_time
 from model.training.recipe import Variation
 
 SIDE = 64
@@ -111,7 +112,7 @@ def test_backwards_long_flows_start_from_the_offset() -> None:
 @pytest.mark.parametrize("inputs", PHASE_SHAPES)
 def test_nothing_varied_leaves_samples_as_they_are(inputs: Inputs) -> None:
     phases, known = noise(inputs), torch.tensor([1.0, 0.0, 1.0])
-    found, has_offset = augment(phases, known, inputs, STILL, torch.Generator())
+    found, has_offset, _ = augment(phases, known, inputs, STILL, torch.Generator())
     torch.testing.assert_close(found, phases, atol=1e-4, rtol=0)
     torch.testing.assert_close(has_offset, known)
 
@@ -121,7 +122,7 @@ def test_an_unknown_second_phase_is_never_made_the_first() -> None:
         mirror=0, reverse=1, drop_phase=0, turn_rad=0, scale_log=0, shift_px=0, gain_log=0
     )
     phases, known = noise("flows"), torch.tensor([1.0, 0.0, 1.0])
-    found, _ = augment(phases, known, "flows", always, torch.Generator())
+    found, *_ = augment(phases, known, "flows", always, torch.Generator())
     torch.testing.assert_close(found[1], phases[1], atol=1e-4, rtol=0)
     torch.testing.assert_close(found[0, 0], -phases[0, 1], atol=1e-4, rtol=0)
 
@@ -129,7 +130,7 @@ def test_an_unknown_second_phase_is_never_made_the_first() -> None:
 def test_channels_are_scaled_on_their_own() -> None:
     phases = noise("flows")
     scaled = replace(STILL, gain_log=0.5)
-    found, _ = augment(phases, torch.ones(3), "flows", scaled, torch.Generator())
+    found, *_ = augment(phases, torch.ones(3), "flows", scaled, torch.Generator())
     gain = (found / phases).flatten(3)
     torch.testing.assert_close(gain, gain[..., :1].expand_as(gain), atol=1e-2, rtol=1e-2)
     assert len(set(gain[..., 0].flatten().tolist())) == 12
@@ -146,3 +147,40 @@ def test_the_same_draw_gives_the_same_samples(inputs: Inputs) -> None:
     assert torch.equal(drawn[0][0], drawn[1][0])
     assert torch.equal(drawn[0][1], drawn[1][1])
     assert not torch.equal(drawn[0][0], drawn[2][0])
+
+
+def test_landmarks_move_with_their_picture() -> None:
+    at = torch.tensor([38.0, 27.0])
+    how = {
+        "mirror": torch.tensor([True]),
+        "turn_rad": torch.tensor([0.3]),
+        "scale": torch.tensor([1.2]),
+        "shift_px": torch.tensor([[3.0, -2.0]]),
+    }
+    picture = blob(*at.tolist()).expand(1, 2, 5, SIDE, SIDE)
+    shown = centre(move(picture, "frames", **how)[0, 1, 2])
+    landmarks = (2 * at / SIDE - 1).expand(1, 2, 5, len(TAUGHT_POINTS), 2)
+    found = (move_landmarks(landmarks, SIDE, **how) + 1) * SIDE / 2
+    np.testing.assert_allclose(found[0, 1, 2, 0], shown, atol=0.15)
+
+
+def test_a_mirrored_face_has_right_and_left_landmarks_exchanged() -> None:
+    still = torch.zeros(1)
+    landmarks = torch.randn((1, 2, 5, len(TAUGHT_POINTS), 2), generator=torch.Generator())
+    how = {"turn_rad": still, "scale": still + 1, "shift_px": torch.zeros(1, 2)}
+    once = move_landmarks(landmarks, SIDE, mirror=torch.tensor([True]), **how)
+    left, right = TAUGHT_POINTS.index(263), TAUGHT_POINTS.index(33)
+    expected = landmarks[..., left, :] * torch.tensor([-1.0, 1.0])
+    torch.testing.assert_close(once[..., right, :], expected)
+    twice = move_landmarks(once, SIDE, mirror=torch.tensor([True]), **how)
+    torch.testing.assert_close(twice, landmarks)
+
+
+def test_landmarks_go_backwards_with_their_frames() -> None:
+    always = replace(STILL, reverse=1)
+    phases, known = noise("frames", 2), torch.tensor([1.0, 0.0])
+    landmarks = torch.randn((2, 2, 5, len(TAUGHT_POINTS), 2), generator=torch.Generator())
+    found = augment(phases, known, "frames", always, torch.Generator(), landmarks)[2]
+    assert found is not None
+    torch.testing.assert_close(found[0, 0, 1], landmarks[0, 1, 3])
+    torch.testing.assert_close(found[1], landmarks[1])

@@ -20,6 +20,7 @@ A network whose paper adds terms to the loss of the answers is also a `CustomLos
 `model.load_classifier` wraps a trained network for numpy.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -40,10 +41,16 @@ CLASSIFIERS = {
     "slstt": "model.classifiers.slstt:SLSTT",
     "tstsan": "model.classifiers.tstsan:TSTSAN",
     "ahmsa": "model.classifiers.ahmsa:AHMSA",
+    "mol": "model.classifiers.mol:MOL",
     "ststnet": "model.classifiers.ststnet:STSTNet",
 }
 
-_INPUTS: dict[str, Inputs] = {"fdp": "frames", "dianet": "frames", "slstt": "long_flows"}
+_INPUTS: dict[str, Inputs] = {
+    "fdp": "frames",
+    "dianet": "frames",
+    "slstt": "long_flows",
+    "mol": "frames",
+}
 
 
 def inputs_of(classifier: str) -> Inputs:
@@ -56,10 +63,24 @@ class CustomLoss(Protocol):
     """A network with its own loss."""
 
     def learn(
-        self, onset_apex: "Tensor", apex_offset: "Tensor", has_offset: "Tensor", labels: "Tensor"
+        self,
+        onset_apex: "Tensor",
+        apex_offset: "Tensor",
+        has_offset: "Tensor",
+        labels: "Tensor",
+        landmarks: "Tensor | None" = None,
     ) -> "tuple[Tensor, Tensor, Tensor]":
         """What `forward` returns, and a scalar to add to the loss of those answers.
 
-        `labels` are (N,) int64 class numbers, or −1 if there is no expression
-        (`model.inference.samples`).
+        `labels` are (N,) int64 class numbers, or −1 if there is no expression. `landmarks` are
+        (N, 2, F, L, 2) float32, where the points of `model.face.mesh_points` lie in the frames of
+        both phases; None if nobody knows (`model.inference.samples`).
         """
+
+
+@runtime_checkable
+class Grown(Protocol):
+    """A network that takes more than it did when the first checkpoints of it were written."""
+
+    def complete(self, weights: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
+        """The `weights` of any of its checkpoints, such that it answers as it did then."""

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 TensorPair = tuple[Tensor, Tensor]
-"""What `forward` returns, class logits (N, C) and action unit logits (N, A)."""
+"""As `forward` returns it: class logits (N, C) and action unit logits (N, A)."""
 
 
 class Heads(nn.Module):
@@ -106,12 +106,19 @@ def convolution(channels: int, out_channels: int, size: int = 3, stride: int = 1
     )
 
 
-def strain(flow: Tensor) -> Tensor:
-    """Optical strain magnitude √(u_x² + v_y² + ½ (u_y + v_x)²): flow (N, 2, H, W) → (N, 1, H, W)
-    (M. Shreve et al., FG 2011), central differences per px of the map."""
-    padded = F.pad(flow, (1, 1, 1, 1), mode="replicate")
+def gradient(maps: Tensor) -> TensorPair:
+    """How much maps (N, C, H, W) change per px to the right and per px down, by central
+    differences."""
+    padded = F.pad(maps, (1, 1, 1, 1), mode="replicate")
     by_x = (padded[:, :, 1:-1, 2:] - padded[:, :, 1:-1, :-2]) / 2
     by_y = (padded[:, :, 2:, 1:-1] - padded[:, :, :-2, 1:-1]) / 2
+    return by_x, by_y
+
+
+def strain(flow: Tensor) -> Tensor:
+    """Optical strain magnitude √(u_x² + v_y² + ½ (u_y + v_x)²): flow (N, 2, H, W) → (N, 1, H, W)
+    (M. Shreve et al., FG 2011), per px of the map."""
+    by_x, by_y = gradient(flow)
     normal = by_x[:, :1].square() + by_y[:, 1:].square()
     shear = (by_y[:, :1] + by_x[:, 1:]).square() / 2
     return torch.sqrt(normal + shear + 1e-12)

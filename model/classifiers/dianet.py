@@ -5,18 +5,30 @@ Recognition via Dynamic Images", arXiv 2510.12219 (2025).
 
 From the abstract [P]: one dynamic image encodes onset to apex, the other apex to offset; each is
 processed by a convolutional network of its own; a cross-attention module integrates both by their
-relevance. Ours [I]: five frames a phase, approximate rank pooling, two residual stages a stream
-(small, and trained from scratch), cross-attention in both directions between the places of both
-maps with a skip connection, the normalisation, position planes, the action unit head.
+relevance. Ours [I]: five frames a phase, approximate rank pooling, beside the dynamic image the
+motion that it stands for, because an image alone tells the direction of no motion, two residual
+stages a stream (small, and trained from scratch), cross-attention in both directions between the
+places of both maps with a skip connection, the normalisation, position planes, the action unit
+head.
 """
 
+from collections.abc import Mapping
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.classifiers import Inputs, PhaseChoice
 from model.classifiers.blocks import Attention, Heads, ResidualStage, TensorPair, convolution
-from model.classifiers.dynamic_image import dynamic_image, scale_by_rms, standardise
-from model.classifiers.normalisation import positions
+from model.classifiers.dynamic_image import (
+    dynamic_image,
+    motion_of_change,
+    scale_by_rms,
+    standardise,
+)
+from model.classifiers.normalisation import centre, positions
+
+_PLANES = 5  # of a stream: dynamic image, place (x, y), motion (u, v)
 
 
 class DIANet(nn.Module):
@@ -36,12 +48,24 @@ class DIANet(nn.Module):
 
     def forward(self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> TensorPair:
         phases = standardise(onset_apex, apex_offset, has_offset)
-        images = scale_by_rms(*(dynamic_image(phase) for phase in phases))
+        images = [dynamic_image(phase) for phase in phases]
+        onset = phases[0][:, :1]
+        motions = scale_by_rms(*(centre(motion_of_change(each, onset)[:, 0]) for each in images))
         tokens = []
-        for image, stream in zip(images, self.streams, strict=True):
-            maps = stream(torch.cat([image, positions(image)], dim=1))
+        for image, motion, stream in zip(scale_by_rms(*images), motions, self.streams, strict=True):
+            maps = stream(torch.cat([image, positions(image), motion], dim=1))
             tokens.append(maps.flatten(2).transpose(1, 2))
         return self.heads(self.fusion(*tokens, has_offset))
+
+    def complete(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """See `model.classifiers.Grown`: the first networks saw no motion."""
+        completed = dict(weights)
+        for number in range(len(self.streams)):
+            name = f"streams.{number}.0.0.weight"
+            stem = completed.get(name)
+            if stem is not None and stem.ndim == 4 and stem.shape[1] == _PLANES - 2:
+                completed[name] = F.pad(stem, (0, 0, 0, 0, 0, 2))
+        return completed
 
 
 class CrossAttention(nn.Module):
@@ -62,9 +86,9 @@ class CrossAttention(nn.Module):
 
 
 def _stream(width: int) -> nn.Sequential:
-    """(N, 3, 64, 64) → (N, 4 width, 8, 8)."""
+    """(N, 5, 64, 64) → (N, 4 width, 8, 8)."""
     return nn.Sequential(
-        convolution(3, width, 5, stride=2),
+        convolution(_PLANES, width, 5, stride=2),
         ResidualStage(width, 2 * width),
         ResidualStage(2 * width, 4 * width),
     )

@@ -6,9 +6,14 @@ rank pooling). Its weights sum to zero, so whatever stays still cancels.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from model.classifiers.blocks import gradient
+
 _FLOOR = 0.02  # share of the face's contrast: smaller differences are sensor noise
+_WINDOW_PX = 11  # in which motion is alike
+_FLAT = 0.002  # keeps skin without texture still, squared contrasts per px
 
 
 def standardise(
@@ -42,3 +47,33 @@ def scale_by_rms(*maps: Tensor) -> tuple[Tensor, ...]:
     first = maps[0]
     strength = first.square().mean(dim=(1, 2, 3), keepdim=True).sqrt() + _FLOOR
     return tuple(each / strength for each in maps)
+
+
+def motion_of_change(change: Tensor, frame: Tensor) -> Tensor:
+    """Which motions (N, T, 2, H, W) of the texture of `frame` (N, 1, H, W) explain each `change`
+    (N, T, H, W) of it, by least squares over windows (B. D. Lucas, T. Kanade, IJCAI 1981).
+
+    A change alone tells no direction: it depends on which side of the skin is the brighter one.
+    """
+    by_x, by_y = gradient(frame)
+    xx, yy = _window_mean(by_x * by_x) + _FLAT, _window_mean(by_y * by_y) + _FLAT
+    xy, xt, yt = (_window_mean(each) for each in (by_x * by_y, by_x * change, by_y * change))
+    solved = torch.stack([xy * yt - yy * xt, xy * xt - xx * yt], dim=2)
+    return solved / (xx * yy - xy * xy)[:, :, None]
+
+
+def _window_mean(maps: Tensor) -> Tensor:
+    down = F.avg_pool2d(maps, (_WINDOW_PX, 1), 1, (_WINDOW_PX // 2, 0))
+    return F.avg_pool2d(down, (1, _WINDOW_PX), 1, (0, _WINDOW_PX // 2))
+
+
+def join_phases(
+    onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Both phases (N, F, H, W) → all frames in order of time, `standardise`d, the apex once,
+    (N, T, H, W); and (N, T), 1 for known frames and 0 for unknown ones."""
+    first, second = standardise(onset_apex, apex_offset, has_offset)
+    frames = torch.cat([first, second[:, 1:]], dim=1)
+    late = has_offset[:, None].expand(-1, second.shape[1] - 1)
+    known = torch.cat([torch.ones_like(has_offset)[:, None].expand(-1, first.shape[1]), late], 1)
+    return frames, known

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from model.classifiers import Inputs, PhaseChoice
 from model.classifiers.blocks import Heads, TensorPair, TransformerBlock, convolution
-from model.classifiers.dynamic_image import dynamic_image, scale_by_rms, standardise
+from model.classifiers.dynamic_image import dynamic_image, join_phases, scale_by_rms
 
 RANK_WEIGHT = 0.5
 IMAGE_WEIGHT = 0.5
@@ -48,14 +48,19 @@ class FDP(nn.Module):
         self.builder = ImageBuilder(4 * width)
 
     def forward(self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> TensorPair:
-        frames, known = _course(onset_apex, apex_offset, has_offset)
+        frames, known = join_phases(onset_apex, apex_offset, has_offset)
         pooled, _ = self._pool(frames, known)
         return self.heads(pooled.mean(dim=(2, 3)))
 
     def learn(
-        self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor, labels: Tensor
+        self,
+        onset_apex: Tensor,
+        apex_offset: Tensor,
+        has_offset: Tensor,
+        labels: Tensor,
+        landmarks: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        frames, known = _course(onset_apex, apex_offset, has_offset)
+        frames, known = join_phases(onset_apex, apex_offset, has_offset)
         pooled, scores = self._pool(frames, known)
         classes, units = self.heads(pooled.mean(dim=(2, 3)))
         built = self.builder(pooled)
@@ -154,16 +159,6 @@ def _stage(channels: int, out_channels: int) -> tuple[nn.Module, ...]:
     embedding = nn.Conv2d(channels, out_channels, 2, stride=2)
     heads = out_channels // 16
     return embedding, LocalAggregator(out_channels, heads), GlobalAggregator(out_channels, heads)
-
-
-def _course(onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> tuple[Tensor, Tensor]:
-    """All frames of both phases in order of time (N, T, H, W), the apex once; and (N, T), 1 for
-    known frames and 0 for unknown ones."""
-    first, second = standardise(onset_apex, apex_offset, has_offset)
-    frames = torch.cat([first, second[:, 1:]], dim=1)
-    late = has_offset[:, None].expand(-1, second.shape[1] - 1)
-    known = torch.cat([torch.ones_like(has_offset)[:, None].expand(-1, first.shape[1]), late], 1)
-    return frames, known
 
 
 def _centre_scores(scores: Tensor, known: Tensor) -> Tensor:

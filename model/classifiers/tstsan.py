@@ -60,7 +60,12 @@ class TSTSAN(nn.Module):
         return self._answer(depths[-1], balance)
 
     def learn(
-        self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor, labels: Tensor
+        self,
+        onset_apex: Tensor,
+        apex_offset: Tensor,
+        has_offset: Tensor,
+        labels: Tensor,
+        landmarks: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         depths, balance = self._depths(onset_apex, apex_offset, has_offset)
         classes, units = self._answer(depths[-1], balance)

@@ -44,6 +44,10 @@ class SampleSet:
     """Clips of the data that could not be used, and why."""
     notes: tuple[str, ...] = ()
     """What else a reader of its scores has to know, as sentences."""
+    landmarks: ArrayF32 | None = None
+    """(N, 2, F, L, 2), of frames whose truth is known: where each of `TAUGHT_POINTS`
+    (`model.face.mesh_points`) lies in each frame of `phases`, (x right, y down) from −1 to 1 over
+    the crop; NaN if unknown."""
 
     def __len__(self) -> int:
         return len(self.phases)
@@ -61,6 +65,8 @@ class SampleSet:
         chosen = np.asarray(indices, np.int64)
         columns: dict[str, Any] = {name: getattr(self, name)[chosen] for name in _ARRAYS}
         columns |= {name: tuple(getattr(self, name)[i] for i in chosen) for name in _TEXTS}
+        if self.landmarks is not None:
+            columns["landmarks"] = self.landmarks[chosen]
         return replace(self, **columns)
 
 
@@ -84,4 +90,19 @@ def join_samples(sets: Sequence[SampleSet]) -> SampleSet:
     }
     for name in (*_TEXTS, "problems", "notes"):
         columns[name] = tuple(text for one in sets for text in getattr(one, name))
+    columns["landmarks"] = _join_landmarks(sets)
     return replace(first, name="+".join(dict.fromkeys(one.name for one in sets)), **columns)
+
+
+def _join_landmarks(sets: Sequence[SampleSet]) -> ArrayF32 | None:
+    """Those of all sets, NaN where a set has none; None if no set has any."""
+    known = [one.landmarks for one in sets if one.landmarks is not None]
+    if not known:
+        return None
+    joined = [
+        np.full((len(one), *known[0].shape[1:]), np.nan, np.float32)
+        if one.landmarks is None
+        else one.landmarks
+        for one in sets
+    ]
+    return np.concatenate(joined)

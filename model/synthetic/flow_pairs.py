@@ -6,11 +6,12 @@ For whole videos see `model.synthetic.animated_face`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from model.face.aligned_crop import CROP_PX
+from model.face.mesh_points import TAUGHT_POINTS
 from model.flow import Flow
 from model.flow.key_frames import PHASE_FRAMES
 from model.flow.phase_flows import phase_flows
@@ -49,6 +50,9 @@ class Truth:
     """Greatest displacement of the expression at its true apex; 0 without one."""
     person: int
     """Number of the person, below `PERSONS`."""
+    landmarks: ArrayF32 | None = None
+    """Of a course: where `TAUGHT_POINTS` lie in the frames of both phases, as in
+    `model.inference.samples`."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,9 @@ def synthetic_course(
     ]
     frames = [np.mean(moment, axis=0, dtype=np.float32) for moment in scene.capture(course)]
     phases = np.stack(frames[:PHASE_FRAMES]), np.stack(frames[PHASE_FRAMES:])
-    return FramePair(*phases), scene.truth
+    landmarks = np.stack([scene.locate(moment) for moment in course])
+    truth = replace(scene.truth, landmarks=landmarks.reshape(2, PHASE_FRAMES, -1, 2))
+    return FramePair(*phases), truth
 
 
 class _Scene:
@@ -141,6 +147,12 @@ class _Scene:
         """Take the camera's frames (S, S) of the face at each displacement of its skin, in the
         order of time."""
         return self._camera.capture([self._still.draw(each) for each in displacements])
+
+    def locate(self, displacement: ArrayF32) -> ArrayF32:
+        """Where `TAUGHT_POINTS` lie (L, 2) when the skin is displaced, from −1 to 1 over the
+        crop."""
+        points_px = self._still.locate(displacement)[list(TAUGHT_POINTS)]
+        return (2 * points_px + 1) / CROP_PX - 1
 
     def _key(self, share: float, closed: bool, nodding: float) -> ArrayF32:
         """The displacement when `share` of the expression is reached."""

@@ -114,6 +114,12 @@ class Still:
         """(468, 2) float32: FaceMesh points of the resting face in the crop."""
         self._align = align
 
+    def locate(self, displacement: ArrayF32) -> ArrayF32:
+        """Where the FaceMesh points (468, 2) px lie when the skin is displaced as in `draw`."""
+        at = self.landmarks_px.T[:, None]
+        moved = np.stack([_values_at(part, at, margin=0)[0] for part in displacement], axis=1)
+        return np.asarray(self.landmarks_px + moved, np.float32)
+
     def draw(self, displacement: ArrayF32) -> ArrayF32:
         """The face, (S, S) float32 grey levels, with the skin at x moved to x +
         `displacement`[:, x]. `displacement` is (2, S, S) px, at most 8 px."""

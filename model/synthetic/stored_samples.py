@@ -41,7 +41,7 @@ TIMED = 8
 """Samples that are drawn for the estimate."""
 
 _GENERATOR = (
-    *("classifiers/*.py", "flow/*.py", "face/aligned_crop.py", "labels.py"),
+    *("classifiers/*.py", "flow/*.py", "face/aligned_crop.py", "face/mesh_points.py", "labels.py"),
     *(f"synthetic/*.{suffix}" for suffix in ("py", "toml", "csv", "npz")),
 )
 """The files that a sample depends on."""
@@ -137,6 +137,7 @@ def open_pairs(
         amplitude_px=columns["amplitude_px"],
         subjects=tuple(f"{NAME}/{seed}-{person:03d}" for person in columns["persons"]),
         clips=tuple(f"{NAME}/{seed}-{number:06d}" for number in range(count)),
+        landmarks=columns.get("landmarks"),
     )
 
 
@@ -177,6 +178,7 @@ def _draw(job: _PairFile, number: int) -> _Drawn:
 
 def _write(path: Path, samples: Sequence[_Drawn]) -> None:
     truths = [sample.truth for sample in samples]
+    landmarks = [truth.landmarks for truth in truths if truth.landmarks is not None]
     content = io.BytesIO()
     np.savez(
         content,
@@ -188,6 +190,7 @@ def _write(path: Path, samples: Sequence[_Drawn]) -> None:
         ),
         amplitude_px=np.array([truth.amplitude_px for truth in truths], np.float32),
         persons=np.array([truth.person for truth in truths], np.int64),
+        **({"landmarks": np.stack(landmarks)} if landmarks else {}),
     )
     write_whole(path, content.getbuffer())
 
@@ -210,7 +213,7 @@ def _sample(job: _PairFile, number: int, flow: Flow) -> tuple[ArrayF32, ArrayF32
     frames, truth = synthetic_course(seed, nuisance, label)
     if job.inputs == "frames":
         return frames.onset_apex, frames.apex_offset, truth
-    return *long_flows(flow, frames), truth
+    return *long_flows(flow, frames), replace(truth, landmarks=None)
 
 
 def _prepare(inputs: Inputs, phase: ArrayF32 | None) -> ArrayF32:

@@ -10,14 +10,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model.classifiers import Inputs
+from model.face.mesh_points import MIRRORED
 from model.training.recipe import Variation
 
 
 def augment(
-    phases: Tensor, has_offset: Tensor, inputs: Inputs, variation: Variation, rng: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Vary each sample at random. Returns phases (N, 2, *inner, S, S), and which second phases are
-    known (N,). `rng` is on the CPU, so results are the same on any device."""
+    phases: Tensor,
+    has_offset: Tensor,
+    inputs: Inputs,
+    variation: Variation,
+    rng: torch.Generator,
+    landmarks: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Vary each sample at random. Returns phases (N, 2, *inner, S, S), which second phases are
+    known (N,), and where the landmarks (`model.inference.samples`) lie then. `rng` is on the CPU,
+    so results are the same on any device."""
     count, device = len(phases), phases.device
 
     def chosen(share: float) -> Tensor:
@@ -30,12 +37,17 @@ def augment(
     dropped = chosen(variation.drop_phase)
     turn, scale = spread(variation.turn_rad), spread(variation.scale_log).exp()
     shift = spread(variation.shift_px, 2)
-    phases = _where(reverse & (has_offset > 0), reverse_time(phases, inputs), phases)
-    phases = move(phases, inputs, mirror=mirror, turn_rad=turn, scale=scale, shift_px=shift)
+    backwards = reverse & (has_offset > 0)
+    phases = _where(backwards, reverse_time(phases, inputs), phases)
+    how = {"mirror": mirror, "turn_rad": turn, "scale": scale, "shift_px": shift}
+    phases = move(phases, inputs, **how)
+    if landmarks is not None:
+        landmarks = _where(backwards, landmarks.flip(1, 2), landmarks)
+        landmarks = move_landmarks(landmarks, phases.shape[-1], **how)
     if inputs == "flows":
         # No shift of the values, because networks subtract what most of a map shares.
         phases = phases * spread(variation.gain_log, 2, 2, 1, 1).exp()
-    return phases, torch.where(dropped, torch.zeros_like(has_offset), has_offset)
+    return phases, torch.where(dropped, torch.zeros_like(has_offset), has_offset), landmarks
 
 
 def reverse_time(phases: Tensor, inputs: Inputs) -> Tensor:
@@ -80,11 +92,34 @@ def move(
     warped = F.grid_sample(planes, grid, padding_mode="border", align_corners=False)
     if inputs == "frames":
         return warped.view(phases.shape)
-    # New vector = scale · turn · mirror · old vector.
-    turned = torch.stack([sign * cos, -sin, sign * sin, cos], dim=1).view(-1, 2, 2)
     vectors = warped.view(len(phases), -1, 2, side * side)
-    vectors = (scale.view(-1, 1, 1) * turned)[:, None] @ vectors
+    vectors = _vector_matrix(mirror, turn_rad, scale)[:, None] @ vectors
     return vectors.view(phases.shape)
+
+
+def move_landmarks(
+    landmarks: Tensor,
+    side: int,
+    *,
+    mirror: Tensor,
+    turn_rad: Tensor,
+    scale: Tensor,
+    shift_px: Tensor,
+) -> Tensor:
+    """Where landmarks (N, 2, F, L, 2) of pictures with `side` px lie after `move`. In a mirrored
+    face, right and left change places."""
+    mirrored = mirror.view(-1, 1, 1, 1, 1)
+    landmarks = torch.where(mirrored, landmarks[..., list(MIRRORED), :], landmarks)
+    matrix = _vector_matrix(mirror, turn_rad, scale)
+    moved = landmarks.flatten(1, 3) @ matrix.transpose(1, 2) + 2 * shift_px[:, None] / side
+    return moved.view(landmarks.shape)
+
+
+def _vector_matrix(mirror: Tensor, turn_rad: Tensor, scale: Tensor) -> Tensor:
+    """(N, 2, 2): new vector = scale · turn · mirror · old vector."""
+    sign, cos, sin = torch.where(mirror, -1.0, 1.0), turn_rad.cos(), turn_rad.sin()
+    turned = torch.stack([sign * cos, -sin, sign * sin, cos], dim=1).view(-1, 2, 2)
+    return scale.view(-1, 1, 1) * turned
 
 
 def _where(chosen: Tensor, these: Tensor, those: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from model.classifiers import CustomLoss
+from model.classifiers import CustomLoss, Grown
 from model.errors import InputError
 from model.flow import load_flow
 from model.inference.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
@@ -146,12 +146,20 @@ class _Epochs:
                 self.training.both_phases,
             )
         )
-        phases, has_offset = augment(
-            phases.float(), known.float(), self.training.inputs, self.recipe.variation, rng
+        landmarks = None
+        if self.training.landmarks is not None:
+            landmarks = torch.from_numpy(self.training.landmarks[chosen]).to(self.device)
+        phases, has_offset, landmarks = augment(
+            phases.float(),
+            known.float(),
+            self.training.inputs,
+            self.recipe.variation,
+            rng,
+            landmarks,
         )
         given = phases[:, 0], phases[:, 1], has_offset
         if isinstance(self.network, CustomLoss):
-            class_logits, unit_logits, own = self.network.learn(*given, labels)
+            class_logits, unit_logits, own = self.network.learn(*given, labels, landmarks)
             return self.objective(class_logits, unit_logits, labels, units) + own
         class_logits, unit_logits = self.network(*given)
         return self.objective(class_logits, unit_logits, labels, units)
@@ -216,6 +224,8 @@ def _start_from(init: Path, network: nn.Module, checkpoint: Checkpoint) -> Check
     """Load the weights of `init` wherever name and shape agree. The heads for classes and action
     units are loaded only if those are the same. Returns the description of `init`."""
     given, weights = read_checkpoint(init)
+    if isinstance(network, Grown):
+        weights = network.complete(weights)
     own = network.state_dict()
     fitting = {name: w for name, w in weights.items() if own[name].shape == w.shape}
     for heads, same in (
