@@ -109,6 +109,9 @@ class Window:
     motion_px: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """How far every region moved from onset to apex, by its name, u right and v down, px of the
     crop; empty if that was not measured."""
+    me_probability: float | None = None
+    """Probability that a spotted ME is one at all, 0 to 1; None for macro-expressions, and if that
+    is not known."""
 
     @property
     def end(self) -> Stamp:

@@ -27,6 +27,7 @@ from realtime.results.sentences import Language
 from realtime.review.study_sessions import RECORD
 from realtime.sources import SourceInfo, SourceStatus, hide_password, split_spec
 from realtime.sources.remote_file import is_remote, remote_facts, remote_name
+from realtime.spotting.me_probability import AT_BAR
 
 FORMAT = "fmanet-live-analysis"
 VERSION = 1
@@ -229,7 +230,9 @@ def _repeat(
     if again or record["failure"] or not tables:
         return replace(job, again=True)
     options = _options(job, config)
-    before = {"face": LARGEST, "language": "en", **record["options"]}  # not yet in older records
+    # not yet in older records
+    usual = {"face": LARGEST, "language": "en", "least_me_probability": AT_BAR}
+    before = usual | record["options"]
     changed = [name for name in options if options[name] != before.get(name)]
     if changed:
         problem = (

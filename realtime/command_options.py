@@ -14,6 +14,7 @@ from model.inference.shipped_weights import shipped_names
 from realtime.config import LiveConfig
 from realtime.password_options import AUTH, VIEW
 from realtime.sources import CHOICES, ROTATIONS
+from realtime.spotting.me_probability import HIGHEST, LOWEST
 
 Options = argparse._ActionsContainer  # what parsers and their groups have in common
 
@@ -79,15 +80,28 @@ def add_rotation(options: Options) -> None:
 
 
 def add_perception(options: Options) -> None:
-    """Add flow, classifier, baseline and device."""
+    """Add flow, classifier, least probability, baseline and device."""
     add = options.add_argument
     flows = f"{', '.join(FLOWS)}; the classifier must be trained on it"
     add("--flow", default=_DEFAULT.flow, help=flows)
     add(
         "--classifier", default=_DEFAULT.classifier, help=f"{', '.join(shipped_names())}, or a path"
     )
+    add_least_probability(options)
     add("--baseline", type=Path, metavar="JSON", help="this face at rest, from calibrate baseline")
     add("--device", default=_DEFAULT.device, help="auto, cpu, cuda or cuda:N")
+
+
+def add_least_probability(options: Options) -> None:
+    """Add `--least-me-probability`."""
+    options.add_argument(
+        "--least-me-probability",
+        type=float,
+        default=_DEFAULT.least_me_probability,
+        metavar="P",
+        help=f"list what is a micro-expression with at least this probability, {LOWEST:g} (more) "
+        f"to {HIGHEST:g} (fewer); default: {_DEFAULT.least_me_probability:g}",
+    )
 
 
 def add_engine(options: Options) -> None:

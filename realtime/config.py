@@ -16,6 +16,7 @@ from model.flow import FLOWS
 from model.inference.shipped_weights import shipped_names, weights_for_flow
 from realtime.sources import ROTATIONS, SourceOptions
 from realtime.spotting.baseline_file import Baseline
+from realtime.spotting.me_probability import AT_BAR, check_least_probability
 
 if TYPE_CHECKING:
     from realtime.recording.plan import RecordPlan
@@ -49,6 +50,9 @@ class LiveConfig:
     """`auto`, `cpu`, `cuda` or `cuda:N`; `model.machine.choose_device` says what `auto` is here."""
     engine: str = "auto"
     """Name in `model.engine.ENGINES`: what runs the classifier; `auto`: the best one available."""
+    least_me_probability: float = AT_BAR
+    """The least probability with which a micro-expression is one at all, see
+    `realtime.spotting.me_probability`."""
     baseline: Baseline | None = field(default=None, repr=False)
     """This face at rest before this camera. None: typical values of most faces."""
     record: "RecordPlan | None" = None
@@ -85,6 +89,7 @@ class LiveConfig:
                 f"--seconds {self.seconds:g}: choose a number above 0, or none for no end"
             )
         check_face_choice(self.face)
+        check_least_probability(self.least_me_probability)
         if self.seed < 0:
             raise InputError(f"--seed {self.seed}: choose 0 or more")
         for option, value, choices in (

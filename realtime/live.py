@@ -20,7 +20,7 @@ from realtime.live_threads import Run, StillAliveError
 from realtime.recording.notebook import Notebook
 from realtime.recording.plan import RecordPlan
 from realtime.recording.status import RecordingStatus
-from realtime.results.clips import Clips, clip_frames
+from realtime.results.clips import Clips, find_clip
 from realtime.results.results import Results
 from realtime.results.snapshot import Snapshot, State, quality_warning, take_snapshot
 from realtime.sessions.audit import TERMINAL
@@ -37,7 +37,6 @@ from realtime.sources.browser import BrowserSource
 from realtime.spotting.baseline_file import Baseline
 from realtime.stream.counters import CaptureCounter, recent_fps
 from realtime.stream.heap import share_heap
-from realtime.stream.packed_frame import unpack
 from realtime.stream.ring import FrameRing
 
 LAST_S = 1.0
@@ -129,6 +128,16 @@ class LiveSession:
             start_s = min(max(0.0, to_s), max(0.0, info.duration_s - LAST_S))
             options = replace(self._config.source_options(), start_s=start_s)
             self._begin(open_source(self._config.source, options), None)
+
+    def ask_for(self, least_me_probability: float) -> None:
+        """From now on, find micro-expressions that are ones with at least this probability. Raises
+        `InputError` if it is out of range, or during a recording, which has one such setting."""
+        with self._control:
+            if self.records:
+                raise InputError("stop the recording before asking for fewer or more expressions")
+            self._config = replace(self._config, least_me_probability=least_me_probability)
+            if self._run is not None:
+                self._run.ask_for(least_me_probability)
 
     def stop(self) -> None:
         """End the run and join its threads. Results stay readable. If threads do not end in time,
@@ -283,18 +292,9 @@ class LiveSession:
         return source if isinstance(source, BrowserSource) else None
 
     def clip(self, number: int) -> tuple[Frame, ...]:
-        """Return the frames from half a second before event `number` to half a second after it:
-        from its packed clip, which the last events have, or, if it is in progress, those that the
-        ring still holds. Empty if there are none."""
-        frames = self._clips.frames(number)
-        run = self._run
-        if frames or run is None:
-            return frames
-        for event in self.results.events():
-            if event.number == number:
-                held = clip_frames(run.ring, event)
-                return tuple(unpack(f) for f in held if not self.results.is_forgotten(f.stamp))
-        return ()
+        """Return the frames from half a second before event `number` to half a second after it;
+        empty if they are no longer kept."""
+        return find_clip(number, self._clips, self.results, self.ring)
 
     def snapshot(self) -> Snapshot:
         """Return the state of the session now."""

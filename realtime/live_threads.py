@@ -178,6 +178,10 @@ class Run:
         """See `LiveSession.resume`. Call it only when the run is paused."""
         self._pauses.end(monotonic_s())
 
+    def ask_for(self, least_me_probability: float) -> None:
+        """See `LiveSession.ask_for`."""
+        self._pipeline.ask_for(least_me_probability)
+
     @property
     def engine(self) -> str:
         """What runs the classifier now."""

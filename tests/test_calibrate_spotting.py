@@ -38,12 +38,14 @@ from calibrate.spotting.outcomes import (
     run_spotter,
 )
 from calibrate.spotting.page import format_spotting
+from calibrate.spotting.reliability import Reliability, format_reliability
 from model.errors import InputError
 from model.labels import CLASSES
 from model.records import Frame, Stamp
 from model.synthetic import Schedule
 from model.synthetic.portrait import read_photograph
 from realtime.perception.spotting_steps import Perception
+from realtime.spotting.me_probability import AT_BAR, STEEPNESS, me_probability
 from realtime.spotting.motion import REGIONS
 from realtime.spotting.spotter import SpotterConfig
 from realtime.spotting.spotting_scores import Expression
@@ -275,6 +277,37 @@ def test_the_page_loads_nothing_and_tells_all(drawn: DrawnFootage, motions: Moti
     assert "noise" in format_figure_rows(rows)
 
 
+def test_probabilities_that_hold_give_their_own_constants_back() -> None:
+    rng = np.random.default_rng(1)
+    margins = np.exp(rng.normal(0.3, 0.6, 4000))
+    probability = np.array([me_probability(margin) for margin in margins])
+    found = Reliability(probability, rng.random(len(margins)) < probability)
+    at_bar, steepness = found.fit() or (0, 0)
+    assert at_bar == pytest.approx(AT_BAR, abs=0.03)
+    assert steepness == pytest.approx(STEEPNESS, rel=0.1)
+    assert found.expected_error < 0.03
+    assert sum(row[2] for row in found.rows()) == 4000
+
+
+def test_probabilities_that_promise_too_much_are_told() -> None:
+    never = Reliability(np.array([0.9, 0.9, 0.7]), np.zeros(3, bool))
+    assert never.expected_error == pytest.approx(2.5 / 3)
+    assert never.fit() is None
+    assert "expected calibration error 0.833 over 3 MEs" in format_reliability(never)
+    assert format_reliability(Reliability(np.zeros(0), np.zeros(0, bool))) == ""
+
+
+def test_a_hit_is_true_and_a_false_alarm_is_not() -> None:
+    truth = [Expression(2.0, 2.1, 2.3, "micro"), Expression(5.0, 5.1, 5.3, "micro")]
+    hit, other = Expression(2.0, 2.1, 2.3, "micro"), Expression(7.0, 7.1, 7.2, "micro")
+    macro = Expression(5.0, 6.0, 6.5, "macro")
+    found = {hit: 2.4, other: 7.3, macro: 6.6}
+    outcome = Outcome(found, (), tuple(truth), 8.0, 1 / 30, {hit: 0.9, other: 0.6})
+    claims = Reliability.of([outcome, outcome])
+    assert claims.probability.tolist() == [0.9, 0.6] * 2
+    assert claims.true.tolist() == [True, False] * 2
+
+
 # --- commands
 
 
@@ -316,7 +349,10 @@ def test_evaluate_writes_figures_and_a_page(tmp_path: Path) -> None:
     assert (row["group"], row["minutes"]) == (USUAL, pytest.approx(6 / 60))
     assert row["micro"]["annotated"] >= 1
     assert "<svg" in (out / "spotting.html").read_text()
+    claimed = [row["claimed"] for row in document["reliability"]["rows"]]
+    assert sum(claimed) == row["micro"]["predicted"] >= 1
     assert run("evaluate", *options, "--out", out) == 2
+    assert run("evaluate", *options, "--least-me-probability", 2) == 2
 
 
 def test_photographs_are_evaluated_by_amplitude_and_by_person(

@@ -37,6 +37,7 @@ from realtime.sessions.redact import redact_span
 from realtime.sources import SOURCES, open_source
 from realtime.sources.remote_file import fetched, is_remote, remote_facts
 from realtime.spotting.baseline_file import save_baseline
+from realtime.spotting.me_probability import AT_BAR, HIGHEST
 from realtime.spotting.motion import REGIONS
 
 ROOT = Path(__file__).parent.parent
@@ -642,7 +643,7 @@ def test_no_process_is_no_number_of_processes(
     assert "--jobs 0: choose 1 or more" in capsys.readouterr().err
 
 
-def test_an_analysis_from_before_face_and_language_could_be_chosen_is_still_good(
+def test_an_analysis_from_before_there_was_this_choice_is_still_good(
     untrained: Path,
     blank: Path,
     tmp_path: Path,
@@ -655,6 +656,7 @@ def test_an_analysis_from_before_face_and_language_could_be_chosen_is_still_good
     document = json.loads(record.read_text())
     assert document["options"].pop("face") == "largest"
     assert document["options"].pop("language") == "en"
+    assert document["options"].pop("least_me_probability") == AT_BAR
     record.write_text(json.dumps(document))
     assert run(monkeypatch, *options) == 0
     assert "already analysed" in capsys.readouterr().out
@@ -662,6 +664,8 @@ def test_an_analysis_from_before_face_and_language_could_be_chosen_is_still_good
     assert "made with another face" in capsys.readouterr().err
     assert run(monkeypatch, *options, "--language", "de") == 1
     assert "made with another language" in capsys.readouterr().err
+    assert run(monkeypatch, *options, "--least-me-probability", HIGHEST) == 1
+    assert "made with another least_me_probability" in capsys.readouterr().err
 
 
 def test_a_recording_in_a_storage_gives_what_its_file_gives(

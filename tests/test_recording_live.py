@@ -34,6 +34,7 @@ from realtime.sessions.redact import redact_span
 from realtime.sessions.replay_parity import compare_with_live
 from realtime.sessions.session_source import SessionSource
 from realtime.sources import SOURCES, SourceInfo, SourceOptions, SourceStatus, open_source
+from realtime.spotting.me_probability import HIGHEST, LOWEST
 from realtime.stream.clock import monotonic_s
 
 TIMEOUT_S = 60
@@ -302,6 +303,21 @@ def test_a_files_clock_stands_still_while_it_is_paused(
     found = open_session(tmp_path / "s")
     assert [marker.kind for marker in found.markers] == ["pause", "resume"]
     assert all(0 <= m.time_s - found.zero_s <= found.seconds for m in found.markers)
+
+
+def test_a_recording_keeps_what_it_asks_for_from_its_beginning(
+    untrained: Path, tmp_path: Path
+) -> None:
+    config = LiveConfig("demo", fps=10, width=200, height=150, classifier=str(untrained))
+    with LiveSession(config) as session:
+        with pytest.raises(InputError, match="--least-me-probability 0:"):
+            session.ask_for(0.0)
+        session.ask_for(HIGHEST)
+        session.record(RecordPlan(tmp_path / "s", "P07"))
+        with pytest.raises(InputError, match="stop the recording before asking for fewer or more"):
+            session.ask_for(LOWEST)
+        assert session.config.least_me_probability == HIGHEST
+    assert open_session(tmp_path / "s").least_me_probability == HIGHEST
 
 
 def test_a_recording_ends_with_its_run(untrained: Path, tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ def test_it_has_what_is_promised() -> None:
             "apex_s": 0.2,
             "offset_s": 0.4,
             "kind": "micro",
+            "me_probability": None,
             "label": "positive",
             "probabilities": {"negative": 0.25, "positive": 0.75},
             "action_units": {"AU12": 0.9},

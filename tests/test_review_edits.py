@@ -245,6 +245,7 @@ def test_a_blind_coder_is_sent_nothing_that_the_program_named(session: Session) 
         "action_units": ["AU12"],
         "sentences": describe_in_all(replace(event, prediction=prediction)),
         "score": event.window.score,
+        "me_probability": event.window.me_probability,
     }
     told = answers("C1")
     assert json.loads(told[1])["over"]

@@ -215,7 +215,7 @@ EVENT = format_event(
     Event(
         1,
         "confirmed",
-        Window(*MOMENTS, math.inf, "micro", ("chin",), {"chin": (0, -0.2)}),
+        Window(*MOMENTS, math.inf, "micro", ("chin",), {"chin": (0, -0.2)}, 0.9),
         Prediction("positive", {"positive": 0.9}, {"AU12": 0.8}, "fmanet"),
         "",
         Stamp(4, 0.4),
@@ -230,7 +230,11 @@ WRONG = (None, [], {}, "x", True, math.nan, 10**400, [1, math.inf], [math.inf, 1
 @pytest.mark.parametrize(
     ("line", "parse", "allowed"),
     [
-        (EVENT, parse_event, {"regions": ([], {}, "x"), "motion_px": ([], {})}),
+        (
+            EVENT,
+            parse_event,
+            {"regions": ([], {}, "x"), "motion_px": ([], {}), "me_probability": (None,)},
+        ),
         (MARKER, parse_marker, {"name": ("x",), "note": ("x",), "utc": ("x",), "until_s": (None,)}),
         (
             EDIT,

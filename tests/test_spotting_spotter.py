@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from model.face.aligner import FaceAligner
 from model.records import Frame, MotionSample, SpotUpdate, Stamp, Window
 from model.synthetic import Schedule, SyntheticFace
+from realtime.spotting.me_probability import AT_BAR, HIGHEST, LOWEST
 from realtime.spotting.motion import REGIONS, Motion
 from realtime.spotting.spotter import Spotter, SpotterConfig
 
@@ -74,8 +75,8 @@ def updates(samples, spotter: Spotter | None = None) -> list[SpotUpdate]:
     return found + list(spotter.finish())
 
 
-def closed(samples) -> list[Window]:
-    return [u.window for u in updates(samples) if u.state == "closed"]
+def closed(samples, spotter: Spotter | None = None) -> list[Window]:
+    return [u.window for u in updates(samples, spotter) if u.state == "closed"]
 
 
 def errors_s(window: Window, pulse: Pulse) -> np.ndarray:
@@ -114,6 +115,49 @@ def test_a_face_just_seen_has_to_move_further():
 
     assert (found(1.0, 0.3), found(0.2, 0.3)) == (1, 0)
     assert found(0.2, 0.6) == 1
+
+
+def asking(least_me_probability: float) -> Spotter:
+    return Spotter(SpotterConfig(least_me_probability=least_me_probability))
+
+
+def test_a_stronger_expression_is_more_probably_one() -> None:
+    sizes = (0.25, 0.4, 0.8)
+    weak, middle, strong = (
+        closed(series(30, 6, [Pulse(3.0, 3.15, 3.35, size)]), asking(LOWEST))[0].me_probability
+        for size in sizes
+    )
+    assert 0 < weak < middle < strong < 1
+
+
+def test_who_asks_for_less_probability_gets_more_and_for_more_fewer() -> None:
+    sizes = (0.12, 0.14, 0.16, 0.18, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7)
+    pulses = [Pulse(3 * i, 3 * i + 0.15, 3 * i + 0.35, px) for i, px in enumerate(sizes, 1)]
+    samples = list(series(30, 34, pulses))
+    few, usual, many = (closed(samples, asking(least)) for least in (HIGHEST, AT_BAR, LOWEST))
+    assert usual == closed(samples)
+    assert few == [w for w in usual if w.me_probability >= HIGHEST]
+    assert 0 < len(few) < len(usual) < len(many)
+    apexes_s = [w.apex.time_s for w in many]
+    assert all(min(abs(w.apex.time_s - t) for t in apexes_s) < 0.05 for w in usual)
+    assert all(w.me_probability >= LOWEST - 1e-9 for w in many)
+
+
+def test_what_is_asked_for_may_change_in_between() -> None:
+    pulses = [Pulse(3.0, 3.15, 3.35, 0.5), Pulse(6.0, 6.15, 6.35, 0.5)]
+    spotter = asking(HIGHEST)
+    found = []
+    for s in series(30, 9, pulses):
+        if s.stamp.time_s == 5.0:
+            spotter.ask_for(LOWEST)
+        found += [u.window for u in spotter.push(s).updates if u.state == "closed"]
+    (window,) = found
+    assert abs(window.apex.time_s - 6.15) < 0.05
+
+
+def test_a_macro_expression_has_no_probability_of_being_a_micro_expression() -> None:
+    (window,) = closed(series(30, 8, [Pulse(3.0, 3.6, 4.4, 2.5)]))
+    assert (window.kind, window.me_probability) == ("macro", None)
 
 
 @pytest.mark.parametrize("fps", RATES)
@@ -395,9 +439,9 @@ def motions(draw):
 
 
 @settings(deadline=None, max_examples=60)
-@given(motions())
-def test_windows_are_always_in_order_and_in_the_past(samples):
-    config = SpotterConfig()
+@given(motions(), st.sampled_from([LOWEST, AT_BAR, HIGHEST]))
+def test_windows_are_always_in_order_and_in_the_past(samples, least_me_probability):
+    config = SpotterConfig(least_me_probability=least_me_probability)
     spotter = Spotter(config)
     pushed: set[Stamp] = set()
     states: dict[int, list[str]] = {}
@@ -416,7 +460,9 @@ def test_windows_are_always_in_order_and_in_the_past(samples):
             assert (
                 duration_s <= (config.longest_s if window.kind == "macro" else config.micro_s) + 1
             )
-            assert window.score >= 1
+            if window.kind == "micro":
+                assert least_me_probability - 1e-9 <= window.me_probability < 1
+            assert window.score >= 1 or least_me_probability < AT_BAR
             assert window.regions
 
     for s in samples:

@@ -68,6 +68,7 @@ def test_older_expressions_fold_and_eight_fit_on_a_laptop(demo: Served, chromium
             for (let n = 0; n < 9; n++) list.put({
                 number: 900 + n, state: "confirmed", kind: "micro", onset_s: n, apex_s: n + 0.1,
                 offset_s: n + 0.3, score: 2, label: "positive", reason: "", pictures: 0,
+                me_probability: 0.93,
                 probabilities: { negative: 0.0004, positive: 0.9996, surprise: 0 },
                 action_units: { AU12: 0.9, AU4: 0.2 },
                 sentences: { en: "The corners of the mouth rose 0.6 px for 0.3 s (peak after " +
@@ -82,6 +83,7 @@ def test_older_expressions_fold_and_eight_fit_on_a_laptop(demo: Served, chromium
         display = "(chip) => getComputedStyle(chip.parentElement).display"
         assert unit.evaluate(display) == "flex"  # and not as on another tab
         assert (unit.get_attribute("title") or "").startswith("AU12 lip corner puller, 90 %")
+        assert newest.locator(".fl-how").inner_text() == "300 ms · ME 93 %"
         assert older.locator(".fl-bars").is_hidden()
         assert older.locator(".fl-likely").inner_text() == "> 99 %"
         assert page.evaluate("window.apart") < 40  # an empty list takes no room

@@ -24,6 +24,7 @@ from calibrate.guide import Guide
 from model.synthetic import SyntheticFace
 from realtime.config import LiveConfig
 from realtime.recording.plan import RecordPlan
+from realtime.spotting.me_probability import AT_BAR, HIGHEST, LOWEST
 
 pytestmark = IN_BROWSER
 
@@ -210,6 +211,31 @@ def marked(page: Page) -> bool:
             }}"""
         )
     )
+
+
+def test_fewer_or_more_is_asked_for_and_hides_what_is_less_probable(
+    untrained: Path, chromium: Browser
+) -> None:
+    with serving(small_demo(untrained)) as served, opened(chromium, served) as watched:
+        page = watched.page
+        page.wait_for_selector(".fl-events li[data-state=confirmed] .fl-how >> text=/ME [>\\d ]+%/")
+        slider = page.get_by_label("Fewer or more")
+        usual = slider.input_value()
+        assert usual == f"{100 - 100 * AT_BAR:.0f}"
+        slider.focus()
+        page.keyboard.press("Home")  # the fewest
+        page.wait_for_function(
+            "document.querySelector('[data-ref=asked]').innerText.includes('99')"
+        )
+        while served.session.config.least_me_probability != HIGHEST:
+            page.wait_for_timeout(20)
+        listed = "[...document.querySelectorAll('.fl-events li .fl-how')].map((e) => e.innerText)"
+        page.wait_for_function(f"{listed}.every((words) => /macro|ME > 99/.test(words))")
+        page.keyboard.press("End")
+        while served.session.config.least_me_probability != LOWEST:
+            page.wait_for_timeout(20)
+        page.wait_for_selector(".fl-events li .fl-how >> text=ME")
+        watched.check(served)
 
 
 def test_chips_and_mirror_switch_what_is_drawn(demo: Served, chromium: Browser) -> None:

@@ -289,6 +289,7 @@ NONSENSE = [
         '{"ack": {}}',
         '{"do": 3}',
         '{"do": "rotate"}',
+        '{"do": "ask", "probability": "x"}',
         '{"ping": "x"}',
     ),
     '{"ack": 1, "painted_s": "x"}',

@@ -45,6 +45,7 @@ from calibrate.spotting.outcomes import (
     run_spotter,
 )
 from calibrate.spotting.page import format_spotting
+from calibrate.spotting.reliability import Reliability, format_reliability
 from calibrate.spotting.scores import FORMAT, VERSION, score_tables
 from model.cli import ListAction, Parser, exit_code, program
 from model.datasets import open_dataset
@@ -57,9 +58,11 @@ from model.parallel import Workers, add_jobs
 from model.synthetic.photographs import list_photographs, open_photographs
 from model.synthetic.scanned_face import SkinMotion
 from model.text import count_noun
+from realtime.command_options import add_least_probability
 from realtime.perception.pipeline import PipelineConfig
 from realtime.results.run_summary import check_new, write_json_report
 from realtime.spotting.baseline_file import Baseline, load_baseline
+from realtime.spotting.me_probability import check_least_probability
 from realtime.spotting.spotter import SpotterConfig
 from realtime.spotting.spotting_scores import KINDS
 
@@ -90,13 +93,15 @@ def evaluate(
     given: Sequence[tuple[str, str]],
     data: Sequence[str],
     baseline: str,
+    least_me_probability: float,
     classifier: str | None,
     cache: Path,
     workers: Workers,
     out: Path | None,
 ) -> None:
-    """Run the spotter over footage with known truth, print the table, and write spotting.json and
+    """Run the spotter over footage with known truth, print the tables, and write spotting.json and
     spotting.html to `out`."""
+    check_least_probability(least_me_probability)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         for name in ("spotting.json", "spotting.html"):
@@ -113,18 +118,22 @@ def evaluate(
             return measure_resting(motions.get(each.at_rest()))
         return chosen
 
+    def config_for(each: TestFootage) -> SpotterConfig:
+        known = chosen_for(each) or Baseline.default()
+        return SpotterConfig(baseline=known, least_me_probability=least_me_probability)
+
     motions.fill(footage, workers)
     rows = []
     by_person: dict[Path, list[Outcome]] = {}
     for group, value, pieces in tqdm(groups, desc="spotting", disable=None):
         outcomes = [
-            run_spotter(motions.get(each), each.truth(), _config(chosen_for(each)))
-            for each in pieces
+            run_spotter(motions.get(each), each.truth(), config_for(each)) for each in pieces
         ]
         rows.append(FigureRow(group, value, tuple(outcomes)))
         for each, outcome in zip(pieces, outcomes, strict=True):
             if isinstance(each, DrawnFootage) and each.photograph is not None:
                 by_person.setdefault(each.photograph, []).append(outcome)
+    reliability = Reliability.of(outcome for row in rows for outcome in row.outcomes)
     names = distinct_names(by_person)
     rows += [FigureRow("person", names[who], tuple(found)) for who, found in by_person.items()]
     if by_person:
@@ -133,18 +142,25 @@ def evaluate(
     if classifier is not None:
         chosen_rows = only or faces or videos or given or data
         named = groups if chosen_rows else [each for each in groups if each[0] == USUAL]
-        rows += _named_rows(named, lambda each: _config(chosen_for(each)), classifier)
+        rows += _named_rows(named, config_for, classifier)
     print(format_figure_rows(rows))
     for row in rows:
         if describe_names(row):
             print(f"{row.group}, {describe_names(row)}")
+    print(format_reliability(reliability))
     if out is not None:
         about = _about(footage, baseline)
         write_json_report(
             out / "spotting.json",
             FORMAT,
             VERSION,
-            {"about": about, "machine": machine(), "rows": [row.plain() for row in rows]},
+            {
+                "about": about,
+                "machine": machine(),
+                "least_me_probability": least_me_probability,
+                "rows": [row.plain() for row in rows],
+                "reliability": reliability.plain(),
+            },
         )
         (out / "spotting.html").write_text(format_spotting(rows, about), encoding="utf-8")
         print(f"{out / 'spotting.html'} shows it with plots")
@@ -233,10 +249,6 @@ def _about(footage: Sequence[TestFootage], baseline: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _config(baseline: Baseline | None) -> SpotterConfig:
-    return SpotterConfig(baseline=baseline or Baseline.default())
-
-
 def _named_rows(
     groups: Sequence[tuple[str, str, Sequence[TestFootage]]],
     config: Callable[[TestFootage], SpotterConfig],
@@ -318,6 +330,7 @@ def _add_evaluate(commands: Any) -> None:
         help=f"{_MEASURED}: on 20 s of rest of each synthetic face, {_DEFAULT} for recordings; "
         f"{_DEFAULT}; or a file",
     )
+    add_least_probability(parser)
     add("--classifier", help="also name what is found (of the whole test bed: the usual footage)")
     add("--out", type=Path, metavar="FOLDER", help="for spotting.json and spotting.html")
     _add_footage(parser)

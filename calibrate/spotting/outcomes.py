@@ -61,6 +61,8 @@ class Outcome:
     """Interval between frames, s."""
     confidence: Mapping[Expression, float] = field(default_factory=dict)
     """Of the names of what was found, 0 to 1; empty if nothing was named."""
+    probability: Mapping[Expression, float] = field(default_factory=dict)
+    """Of spotted micro-expressions: that each is one at all, as far as it is known."""
 
     @staticmethod
     def of(
@@ -69,6 +71,7 @@ class Outcome:
         truth: Sequence[TrueExpression | Expression],
         times_s: ArrayF64,
         confidence: Mapping[Expression, float] | None = None,
+        probability: Mapping[Expression, float] | None = None,
     ) -> "Outcome":
         """The outcome; `times_s`, (N,), are the times of all frames."""
         n = len(times_s)
@@ -80,6 +83,7 @@ class Outcome:
             seconds=float(times_s[-1] - times_s[0]) + frame_s if n else 0.0,
             frame_s=frame_s,
             confidence=confidence or {},
+            probability=probability or {},
         )
 
 
@@ -90,15 +94,19 @@ def run_spotter(
 ) -> Outcome:
     """Run the spotter on `motions` and compare with the truth."""
     decisions = spot(motions, config)
-    found = {
-        interval_of(d.update.window): d.known_s for d in decisions if d.update.state == "closed"
+    closed = [(d.update.window, d.known_s) for d in decisions if d.update.state == "closed"]
+    found = {interval_of(window): known_s for window, known_s in closed}
+    probability = {
+        interval_of(window): window.me_probability
+        for window, _ in closed
+        if window.me_probability is not None
     }
     rejected = [
         (interval_of(d.update.window), d.update.reason)
         for d in decisions
         if d.update.state == "rejected"
     ]
-    return Outcome.of(found, rejected, truth, motions.time_s)
+    return Outcome.of(found, rejected, truth, motions.time_s, probability)
 
 
 def measure_resting(rest: Motions, per_min: float = FALSE_ALARMS_PER_MIN) -> Baseline:

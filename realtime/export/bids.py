@@ -37,6 +37,7 @@ BIDS_COLUMNS: dict[str, str] = {
             "action_units",
             "action_units_by",
             "score",
+            "me_probability",
             "question",
             "blind",
         )

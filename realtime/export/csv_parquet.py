@@ -37,7 +37,7 @@ SOUND_COLUMNS: dict[str, str] = {
 """Further columns of the events, after `EVENT_COLUMNS`."""
 
 _INTEGERS = {"event", "index", "part", "pts_ms", "count", "track"}
-_FLOATS = {"probability", "score", "loudness_db"}
+_FLOATS = {"probability", "score", "me_probability", "loudness_db"}
 """Also floats: times, `…_s`, and probabilities of classes, `p_…`."""
 
 

@@ -112,7 +112,8 @@ class Pipeline:
         """`executor` runs classification; the caller shuts it down. Default: inline. `engine` runs
         the classifier; give it if the pipeline should report on it and close it. `naming` and
         `motion` run on the CPU by default. Without `aligner`, the face mesh finds the faces."""
-        self._perception = Perception(Spotter(spotter), motion, aligner)
+        self._spotter = Spotter(spotter)
+        self._perception = Perception(self._spotter, motion, aligner)
         self._classifier = classifier
         self._naming = naming or Naming(flow, classifier)
         self._executor = executor or InlineExecutor()
@@ -176,6 +177,11 @@ class Pipeline:
         """Return the track of the face at `moment`; None if there was none, or it is forgotten: as
         an event is found, that of its apex is still known."""
         return next((face.track for face in self._history if face.stamp == moment), None)
+
+    def ask_for(self, least_me_probability: float) -> None:
+        """From now on, find micro-expressions that are ones with at least this probability. Any
+        thread may call it."""
+        self._spotter.ask_for(least_me_probability)
 
     @property
     def is_naming(self) -> bool:
@@ -295,7 +301,8 @@ def pipeline_config(
 
     Raises `InputError` if the baseline does not suit that source.
     """
-    spotter, warning = SpotterConfig(), ""
+    spotter = SpotterConfig(least_me_probability=config.least_me_probability)
+    warning = ""
     if config.baseline is not None:
         baseline, warning = fit_to_source(config.baseline, info)
         spotter = replace(spotter, baseline=baseline)

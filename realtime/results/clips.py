@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from threading import Lock
 
 from model.records import Event, Frame, Window
+from realtime.results.results import Results
 from realtime.stream.packed_frame import PackedFrame, RingFrame, pack, unpack
 from realtime.stream.ring import FrameRing
 
@@ -74,6 +75,19 @@ def span_s(window: Window) -> tuple[float, float]:
 def clip_frames(ring: FrameRing, event: Event) -> tuple[RingFrame, ...]:
     """Return the part of the clip of `event` that `ring` holds now."""
     return ring.between(*span_s(event.window))
+
+
+def find_clip(
+    number: int, clips: Clips, results: Results, ring: FrameRing | None
+) -> tuple[Frame, ...]:
+    """Return the clip of event `number`: the packed one, which the last events have, or, if it is
+    in progress, what `ring` still holds. Empty if there is none."""
+    frames = clips.frames(number)
+    event = next((event for event in results.events() if event.number == number), None)
+    if frames or ring is None or event is None:
+        return frames
+    held = clip_frames(ring, event)
+    return tuple(unpack(frame) for frame in held if not results.is_forgotten(frame.stamp))
 
 
 def _without(

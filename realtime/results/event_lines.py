@@ -8,6 +8,7 @@ from model.records import Event, EventState, Kind, Prediction, Stamp, Window
 from model.text import parse_json
 from realtime.results.value_checks import (
     as_number,
+    as_share,
     as_shares,
     as_stamp,
     as_text,
@@ -32,6 +33,7 @@ def format_event(event: Event) -> str:
             "score": window.score,
             "regions": list(window.regions),
             "motion_px": {name: list(uv) for name, uv in window.motion_px.items()},
+            "me_probability": window.me_probability,
             "label": prediction.label if prediction else None,
             "probabilities": dict(prediction.probabilities) if prediction else {},
             "action_units": dict(prediction.action_units) if prediction else {},
@@ -57,6 +59,8 @@ def parse_event(line: str) -> Event | None:
                 as_shares(values["action_units"]),
                 as_text(values["classifier"]),
             )
+        # Recordings of earlier versions have no motion, and no probability of being an ME.
+        probability = values.get("me_probability")
         window = Window(
             as_stamp(values["onset"]),
             as_stamp(values["apex"]),
@@ -64,7 +68,8 @@ def parse_event(line: str) -> Event | None:
             as_number(values["score"]),
             kind,
             tuple(map(as_text, values["regions"])),
-            as_vectors(values.get("motion_px", {})),  # recordings of earlier versions have none
+            as_vectors(values.get("motion_px", {})),
+            None if probability is None else as_share(probability),
         )
         unfinished = prediction is None or window.offset is None
         if kind not in _KINDS or state not in _STATES or (state == "confirmed" and unfinished):

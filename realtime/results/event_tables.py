@@ -51,6 +51,8 @@ EVENT_DESCRIPTIONS: dict[str, str] = {
     "offset_index": "number of the frame at the offset",
     "track": "number of the face's track; a new one is another person, or the same one found again",
     "kind": "micro (0.5 s at most) or macro",
+    "me_probability": "probability that a micro-expression is one at all, 0 to 1, by how strongly "
+    "the face moved against its noise; it says nothing of the class; empty for a macro-expression",
     "label": "the class that the network names, or unclear",
     "action_units": "FACS units with a probability of 0.5 or more, separated by spaces",
     "sentence": "the expression in one sentence: what moved, where to, how many px of the aligned "
@@ -156,6 +158,7 @@ def _event_row(
         *(moment.index for moment in (window.onset, window.apex, window.offset) if moment),
         tracks.get(window.apex.index),
         record["kind"],
+        record["me_probability"],
         record["label"],
         *(float(record["probabilities"][label]) for label in labels),
         " ".join(unit for unit in action_units if units[unit] >= NAMED_FROM),

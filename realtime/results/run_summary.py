@@ -28,7 +28,7 @@ VERSIONED = (
 )
 _OPTIONS = (
     *("width", "height", "fps", "rotate", "seed", "face", "seconds"),
-    *("flow", "classifier", "device", "engine"),
+    *("flow", "classifier", "device", "engine", "least_me_probability"),
 )
 
 
@@ -85,7 +85,8 @@ def config_record(config: LiveConfig) -> dict[str, Any]:
 
 def event_record(event: Event) -> dict[str, Any]:
     """Return a confirmed event as plain values: `onset_s`, `apex_s`, `offset_s` in the source's
-    time, `kind`, `label`, `probabilities` by label, `action_units`: probability by unit."""
+    time, `kind`, `me_probability`, `label`, `probabilities` by label, `action_units`: probability
+    by unit."""
     window, prediction = event.window, event.prediction
     if event.state != "confirmed" or window.offset is None or prediction is None:
         raise ValueError(f"event {event.number} is {event.state}, not confirmed")
@@ -94,6 +95,7 @@ def event_record(event: Event) -> dict[str, Any]:
         "apex_s": window.apex.time_s,
         "offset_s": window.offset.time_s,
         "kind": window.kind,
+        "me_probability": window.me_probability,
         "label": prediction.label,
         "probabilities": dict(prediction.probabilities),
         "action_units": dict(prediction.action_units),

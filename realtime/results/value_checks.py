@@ -42,6 +42,14 @@ def as_number(value: Any) -> float:
         raise ValueError("a number is too large") from None
 
 
+def as_share(value: Any) -> float:
+    """Return a probability."""
+    share = as_number(value)
+    if not 0 <= share <= 1:
+        raise ValueError(f"{share} is no probability")
+    return share
+
+
 def as_seconds(value: Any) -> float:
     """Return a time."""
     time_s = as_number(value)

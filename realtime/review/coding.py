@@ -269,6 +269,7 @@ def _event_of(edit: Edit, event: Event | None) -> Event:
         _kind(edit, event.window if event is not None else None),
         event.window.regions if event is not None else (),
         event.window.motion_px if event is not None and _same_rise(edit, event.window) else {},
+        event.window.me_probability if event is not None else None,
     )
     return Event(
         number=edit.number,

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from realtime.results.value_checks import FURTHEST_S, describe_misfit
+from realtime.spotting.me_probability import AT_BAR
 
 PARTICIPANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 """A code, never a name, because exports carry it."""
@@ -21,6 +22,7 @@ def _utc(text: str) -> str:
 
 Utc = Annotated[str, AfterValidator(_utc)]
 Time = Annotated[float, Field(ge=-FURTHEST_S, le=FURTHEST_S)]
+Share = Annotated[float, Field(gt=0, lt=1)]
 Pixels = Annotated[int, Field(ge=1, le=65_535)]
 
 
@@ -58,6 +60,7 @@ class _ConfigShape(_Shape):
     classifier: str = ""
     spotter: str = ""
     face: str = "largest"
+    least_me_probability: Share = AT_BAR
     baseline: _BaselineShape | None = None
 
 

@@ -35,6 +35,8 @@ EVENT_COLUMNS: dict[str, str] = {
     "regions": "regions of the face that moved, strongest first, separated by spaces",
     "sentence": EVENT_DESCRIPTIONS["sentence"],
     "score": "strength of the motion over the noise floor; 1 is the threshold",
+    "me_probability": EVENT_DESCRIPTIONS["me_probability"] + ", one that a coder added, and in "
+    "recordings of earlier versions",
     "question": "name of the question during which the expression began; empty if none",
     "coder": "code of the coder who reviewed the session; empty: nobody",
     "verdict": "the coder's verdict, accepted or added; empty if the coder gave none",
@@ -129,6 +131,7 @@ def event_rows(session: Session) -> Iterator[dict[str, Any]]:
             "regions": " ".join(window.regions),
             "sentence": clean_text(describe_expression(event, session.language)),
             "score": window.score if math.isfinite(window.score) else None,
+            "me_probability": window.me_probability,
             "question": next((q.name for q in asked if q.start_s <= onset_s < q.end_s), None),
             "coder": session.coder,
             "verdict": session.verdicts.get(event.number, ""),

@@ -23,6 +23,7 @@ from realtime.sessions.frame_table import FrameTable, read_ledger
 from realtime.sessions.ledger import REDACTED
 from realtime.sessions.line_file import read_lines
 from realtime.sessions.markers import Marker, parse_marker
+from realtime.spotting.me_probability import AT_BAR
 
 USUAL_SHARE = 0.5
 """Intervals that differ from their median by less than this share of it are usual."""
@@ -76,6 +77,12 @@ class Session:
     def face(self) -> str:
         """Which of several faces was followed, see `model.face.choice`."""
         return str(self.document["config"].get("face", LARGEST))
+
+    @property
+    def least_me_probability(self) -> float:
+        """The least probability with which a micro-expression is one, see
+        `realtime.spotting.me_probability`."""
+        return float(self.document["config"].get("least_me_probability", AT_BAR))
 
     @property
     def confirmed(self) -> tuple[Event, ...]:

@@ -44,8 +44,9 @@ class Comparison:
 
 
 def compare_with_live(source: SessionSource, device: str = "auto") -> Comparison:
-    """Analyse the frames of `source` that were analysed live, with the flow, the classifier and the
-    baseline of the live analysis. Raises `InputError` if these are not available."""
+    """Analyse the frames of `source` that were analysed live, with the flow, the classifier, the
+    baseline and the least probability of the live analysis. Raises `InputError` if these are not
+    available."""
     session = source.session
     then = session.document["config"]
     if then.get("spotter", RULES_SPOTTER) != RULES_SPOTTER:
@@ -59,6 +60,7 @@ def compare_with_live(source: SessionSource, device: str = "auto") -> Comparison
         classifier=then["classifier"],
         device=device,
         face=session.face,
+        least_me_probability=session.least_me_probability,
         baseline=_baseline(session),
     )
     options, _ = pipeline_config(replace(config, baseline=None), choose_device(device), source.info)

@@ -150,11 +150,17 @@ OPEN_SD = 4.5
 """A match opens a pulse when it is this strong."""
 HEIGHT_SD = 4.0
 """The least height of a pulse over both its feet, along the direction of its match."""
+BACKING_SD, BACKING_BLINK_FACTOR = 3.0, 1.5
+"""The whole face backs a pulse of one half by a match of at least this strength; near a blink by
+this factor more."""
 LEAD_S = 0.45
 """An expression rises within this time before its apex."""
 STILL_BEFORE_S, STILL_UNTIL_S = 0.8, 0.1
 """The face must rest for this time before an expression; until then the expression itself bends
 the course."""
+MOST_MOTION_BEFORE = 0.7
+"""An expression of the whole face stands out of rest: before it, nothing may have bent the course
+by more than this share of its strength."""
 SLOW = 1.0
 """A flank ends where the course goes on by less than this share of its height a second: the head's
 slow motion is not part of an expression."""
@@ -170,7 +176,10 @@ class MatchedPulses:
 
     def __init__(self, patterns: ArrayF64, blinks: Blinks) -> None:
         """`patterns`: (P, 2 R) directions of expressions. `blinks` is kept up to date."""
+        self._blinks = blinks
         self._filter = MatchedFilter(patterns, blinks)
+        self.opening = 1.0
+        """Share of `OPEN_SD` and `HEIGHT_SD` at which a pulse opens."""
         self.reset()
 
     def reset(self) -> None:
@@ -185,16 +194,19 @@ class MatchedPulses:
         """Do not take this time for noise."""
         self._filter.skip(from_s, to_s)
 
-    def strength_within(self, pulse: Pulse) -> float:
-        """Return the greatest strength of a match whose apex is within `pulse`."""
+    def backing(self, pulse: Pulse) -> float:
+        """Return how strong the strongest match is whose apex is within `pulse`, of one half of the
+        face, over what is needed."""
         from_s, to_s = pulse.onset_s, pulse.offset_s
-        return max((sd for t, sd in self._recent if from_s <= t <= to_s), default=0.0)
+        strength = max((sd for t, sd in self._recent if from_s <= t <= to_s), default=0.0)
+        blinked = self._blinks.moved_in(from_s, to_s)
+        return strength / (BACKING_SD * (BACKING_BLINK_FACTOR if blinked else 1.0))
 
-    def motion_before(self, pulse: Pulse) -> float:
-        """Return how strongly the face moved before `pulse`, as a share of its strength."""
+    def moved_before(self, pulse: Pulse) -> bool:
+        """Return whether the face moved before `pulse`, nearly as strongly."""
         from_s, to_s = pulse.onset_s - STILL_BEFORE_S, pulse.onset_s - STILL_UNTIL_S
         before = max((sd for t, sd in self._recent if from_s <= t <= to_s), default=0.0)
-        return before / (OPEN_SD * pulse.strength)
+        return before > MOST_MOTION_BEFORE * OPEN_SD * pulse.strength
 
     def push(self, history: History) -> Pulse | None:
         """Take in the newest entry of `history`; return the pulse that is open or just ended."""
@@ -204,7 +216,8 @@ class MatchedPulses:
             self._recent.append((found.apex_s, found.strength))
         while self._recent and now_s - self._recent[0][0] > _KEEP_S:
             self._recent.popleft()
-        least_sd = OPEN_SD if self._match is None else self._match.strength
+        opens_sd = OPEN_SD * self.opening
+        least_sd = opens_sd if self._match is None else self._match.strength
         if found is not None and found.strength > least_sd and found.apex_s > self._after_s:
             self._match = found
         if self._match is None:
@@ -214,7 +227,7 @@ class MatchedPulses:
             self._match = None
             self._after_s = pulse.offset_s if pulse.state == "ended" else now_s
         # Before and after an expression its bend points the other way: there is no hill there.
-        high = height_sd > HEIGHT_SD
+        high = height_sd > HEIGHT_SD * self.opening
         if not (high or self._shown):
             return None
         self._shown = pulse.state == "open"

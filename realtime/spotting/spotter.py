@@ -28,6 +28,7 @@ from model.records import (
 from realtime.spotting.baseline_file import Baseline
 from realtime.spotting.expression_patterns import expression_patterns
 from realtime.spotting.matched_filter import MatchedPulses
+from realtime.spotting.me_probability import AT_BAR, margin_of, me_probability
 from realtime.spotting.motion import LOWER, REGIONS, UPPER
 from realtime.spotting.region_pulse import Band, Pulse, PulseFollower
 from realtime.spotting.rejection_rules import (
@@ -67,6 +68,8 @@ class SpotterConfig:
     """The smallest motion of a macro-expression."""
     apex_fall: float = 0.3
     """The apex has passed when this share of its height is gone."""
+    least_me_probability: float = AT_BAR
+    """What is less probably a micro-expression is none; see `me_probability`."""
     max_gap_s: float = 0.2
     """A gap between frames longer than this, and longer than three periods, ends the tracking."""
 
@@ -74,9 +77,6 @@ class SpotterConfig:
 _GROUPS = tuple(np.array(group, np.int64) for group in (UPPER, LOWER, range(len(REGIONS))))
 _MOUTH, _WHOLE = 1, 2
 GAP_PERIODS = 3
-MOST_MOTION_BEFORE = 0.7
-"""An expression of the whole face stands out of rest: before it, nothing may have bent the course
-by more than this share of its strength."""
 LEAST_SHARE = 0.45
 """The strongest region of an expression of the whole face moves by this share of its threshold. A
 face in constant motion bends all the time; its thresholds are high."""
@@ -88,10 +88,6 @@ PATIENCE_S = 0.055
 of the other half of the face may belong to it."""
 REST_SHARE = 0.3
 """A face is not at rest beyond this share of a pulse's height (and at least the threshold)."""
-
-BACKING_SD, BACKING_BLINK_FACTOR = 3.0, 1.5
-"""The whole face backs a pulse of one half by a match of at least this strength; near a blink by
-this factor more."""
 WHOLE_BLINK_FACTOR = 1.3
 """Near a blink an expression of the whole face needs so much more strength, although the blink's
 own motion counts as noise there."""
@@ -145,6 +141,14 @@ class Spotter:
         self._track: int | None = None
         self._last: Stamp | None = None
         self._period_s = 0.0
+        self.ask_for(c.least_me_probability)
+
+    def ask_for(self, least_me_probability: float) -> None:
+        """From now on, take for micro-expressions what is one with at least this probability."""
+        least_margin = margin_of(least_me_probability)
+        self._least = me_probability(least_margin)
+        # What is asked for beyond the usual is asked at the end: it changes nothing of the rest.
+        self._margin = self._whole.opening = min(1.0, least_margin)
 
     def push(self, sample: MotionSample) -> SpotSignal:
         """Take in one sample. Stamps must increase; otherwise raises ValueError."""
@@ -169,7 +173,7 @@ class Spotter:
         threshold = np.empty(len(REGIONS), np.float32)
         for i, (follower, raised) in enumerate(zip(self._micro, factors, strict=True)):
             threshold[_GROUPS[i]] = follower.threshold * raised
-            pulse = follower.push(self._history, raised)
+            pulse = follower.push(self._history, raised * self._whole.opening)
             strength[_GROUPS[i]] = follower.strength
             if pulse is not None:
                 updates += self._micro_update(i, pulse)
@@ -240,7 +244,8 @@ class Spotter:
         if 2 * (pulse.apex_s - pulse.onset_s) > 1.5 * self._config.micro_s:
             return None
         window = self._window(group, pulse, "micro", open_end=True)
-        return None if self._find_objection(group, pulse, window) else window
+        weak = self._is_improbable(window)
+        return None if weak or self._find_objection(group, pulse, window) else window
 
     def _find_fault(self, group: int, pulse: Pulse, window: Window) -> str | None:
         """Return why an ended pulse is not a micro-expression, or None."""
@@ -258,23 +263,20 @@ class Spotter:
 
     def _find_objection(self, group: int, pulse: Pulse, window: Window) -> str | None:
         """Return what speaks against a pulse, whatever its course, or None."""
-        if window.score < 1:
+        if window.score < self._margin:
             return self._disturbances.name(pulse.onset_s, pulse.offset_s) or "too weak"
         onset, apex, _ = positions(self._history, pulse)
         values = self._history.values
         if is_crop_slip((values[apex] - values[onset]).reshape(-1, 2)):
             return "the whole face moved as one"
         if group == _WHOLE:
-            if self._whole.motion_before(pulse) > MOST_MOTION_BEFORE:
+            if self._whole.moved_before(pulse):
                 return "the face moved before"
             size = np.hypot(*pulse.motion.T)
             group = int(size[_GROUPS[_MOUTH]].max() > size[_GROUPS[0]].max())
             pulse = replace(pulse, motion=pulse.motion[_GROUPS[group]])
-        else:
-            blinked = self._disturbances.blinks.moved_in(pulse.onset_s, pulse.offset_s)
-            backing_sd = self._whole.strength_within(pulse)
-            if backing_sd < BACKING_SD * (BACKING_BLINK_FACTOR if blinked else 1.0):
-                return "a blink" if blinked else "too weak"
+        elif self._whole.backing(pulse) < self._margin:
+            return "a blink" if self._blinked(pulse) else "too weak"
         if group == _MOUTH and lip_went_far(pulse):
             return PROBABLY_SPEECH
         return self._other_course(group, pulse)
@@ -330,6 +332,8 @@ class Spotter:
             return SpotUpdate(candidate.number, "rejected", window, "part of the last expression")
         self._emitted.append(window)
         self._whole.skip(window.onset.time_s, window.end.time_s)
+        if self._is_improbable(window):
+            return SpotUpdate(candidate.number, "rejected", window, "too weak")
         return SpotUpdate(candidate.number, "closed", window, describe(window))
 
     # --- macro-expressions
@@ -383,11 +387,18 @@ class Spotter:
         share = np.hypot(*pulse.motion.T) / threshold[regions]
         score = float(share.max())
         if group == _WHOLE:
-            blinked = self._disturbances.blinks.moved_in(pulse.onset_s, pulse.offset_s)
-            strength = pulse.strength / (WHOLE_BLINK_FACTOR if blinked else 1.0)
+            strength = pulse.strength / (WHOLE_BLINK_FACTOR if self._blinked(pulse) else 1.0)
             score = 0.0 if score < LEAST_SHARE else strength
         if self._disturbances.blinks.fills(pulse.onset_s, pulse.offset_s):
             score /= SAME_BLINK_FACTOR
         if pulse.onset_s - self._history.times_s[0] < EARLY_S:
             score /= EARLY_FACTOR
-        return cut_window(self._history, pulse, kind, regions, share, score, open_end=open_end)
+        margin = score if group == _WHOLE else min(score, self._whole.backing(pulse))
+        p = me_probability(margin) if kind == "micro" else None
+        return cut_window(self._history, pulse, kind, regions, share, score, p, open_end=open_end)
+
+    def _is_improbable(self, window: Window) -> bool:
+        return window.me_probability is not None and window.me_probability < self._least
+
+    def _blinked(self, pulse: Pulse) -> bool:
+        return self._disturbances.blinks.moved_in(pulse.onset_s, pulse.offset_s)

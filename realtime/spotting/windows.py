@@ -23,6 +23,7 @@ def cut_window(
     regions: NDArray[np.int64],
     share: ArrayF64,
     score: float,
+    me_probability: float | None,
     *,
     open_end: bool = False,
 ) -> Window:
@@ -42,6 +43,7 @@ def cut_window(
         kind=kind,
         regions=tuple(REGIONS[regions[i]] for i in moved),
         motion_px={name: (u, v) for name, (u, v) in zip(REGIONS, motion, strict=True)},
+        me_probability=me_probability,
     )
 
 
@@ -65,9 +67,14 @@ def is_same_expression(a: Window, b: Window) -> bool:
 
 
 def join_windows(a: Window, b: Window) -> Window:
-    """Return the stronger of two windows of one expression, with the regions of both."""
+    """Return the stronger of two windows of one ME, with the regions of both and the higher
+    probability."""
     strong, weak = (b, a) if b.score > a.score else (a, b)
-    return replace(strong, regions=tuple(dict.fromkeys(strong.regions + weak.regions)))
+    return replace(
+        strong,
+        regions=tuple(dict.fromkeys(strong.regions + weak.regions)),
+        me_probability=max(a.me_probability or 0.0, b.me_probability or 0.0),
+    )
 
 
 def describe(window: Window) -> str:

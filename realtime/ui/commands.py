@@ -52,5 +52,7 @@ def _carry_out(session: LiveSession, who: str, message: ViewerMessage) -> None:
             session.switch(message.source)
         case "seek" if message.to_s is not None:
             session.seek(message.to_s)
+        case "ask" if message.probability is not None:
+            session.ask_for(message.probability)
         case "rotate" if message.rotate is not None:
             session.switch(session.config.source, rotate=message.rotate)

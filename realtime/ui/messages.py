@@ -31,6 +31,7 @@ from realtime.review.motion_lanes import LANES, find_lane
 from realtime.sessions.ledger import describe_cause
 from realtime.sources import SEEKABLE, SourceInfo, hide_password
 from realtime.sources.picture_decoding import add_huffman_tables
+from realtime.spotting.me_probability import AT_BAR, HIGHEST, LOWEST
 from realtime.spotting.motion import FLAGS, REGIONS
 from realtime.stream.clock import monotonic_s
 from realtime.stream.latency import LatencySummary
@@ -61,13 +62,15 @@ class ViewerMessage(BaseModel):
     """When it was painted, on this program's monotonic clock; None if a newer one was instead."""
     ping: FiniteFloat | None = None
     """Time on the page's clock, which the answer repeats."""
-    do: Literal["start", "pause", "stop", "switch", "rotate", "seek"] | None = None
+    do: Literal["start", "pause", "stop", "switch", "rotate", "seek", "ask"] | None = None
     source: str = ""
     """Of `switch`."""
     rotate: int | None = None
     """Of `rotate`: degrees clockwise."""
     to_s: FiniteFloat | None = None
     """Of `seek`: s from the beginning of the recording."""
+    probability: FiniteFloat | None = None
+    """Of `ask`: the least probability with which a micro-expression is one."""
     sure: bool = False
     """The person has confirmed the command."""
 
@@ -174,6 +177,7 @@ def make_hello(*, may_control: bool, shared: bool) -> dict[str, Any]:
         "type": "hello",
         "may_control": may_control,
         "shared": shared,
+        "me_probabilities": {"lowest": LOWEST, "usual": AT_BAR, "highest": HIGHEST},
         "lanes": list(LANES),
         "regions": regions,
         "flags": dict(FLAGS),
@@ -212,6 +216,7 @@ def make_status(
         "restless": _restless_lanes(restless),
         "tally": None if tally is None else asdict(tally),
         "labels_hidden": labels_hidden,
+        "least_me_probability": config.least_me_probability,
         "start_s": start_s,
         "asked": {"width": config.width, "height": config.height, "fps": config.fps},
         "fps": snapshot.fps_measured,
@@ -237,6 +242,7 @@ def make_event_message(event: Event, *, hide_label: bool = False) -> dict[str, A
         "apex_s": window.apex.time_s,
         "offset_s": None if window.offset is None else window.offset.time_s,
         "score": finite(window.score),
+        "me_probability": window.me_probability,
         "label": None if prediction is None else prediction.label,
         "label_hidden": hide_label,
         "probabilities": {} if prediction is None else dict(prediction.probabilities),

@@ -127,6 +127,7 @@ def _describe_program(event: Event | None) -> dict[str, Any] | None:
         "action_units": [unit for unit, p in found.action_units.items() if p >= NAMED_FROM],
         "sentences": describe_in_all(event),
         "score": event.window.score if math.isfinite(event.window.score) else None,
+        "me_probability": event.window.me_probability,
     }
 
 

@@ -1,6 +1,6 @@
 // One expression opened: its moments, the flow of both phases, its replay.
 
-import { bars, name, unitName, units } from "./events.js";
+import { SURE, bars, name, sure, unitName, units } from "./events.js";
 import { clockTime, inWords, labelColour, make, ms, title } from "./colours.js";
 import { Replay } from "./replay.js";
 
@@ -76,7 +76,7 @@ export class EventDialog {
                 make("div", {}, make("h3", {}, "Classes"), bars(event.probabilities)),
                 make("div", {}, make("h3", {}, "Action units"), allUnits(event.action_units)),
               ]),
-          make("div", {}, make("h3", {}, "Evidence"), make("p", {}, inWords(event.sentences)), make("p", {}, why(event))),
+          make("div", {}, make("h3", {}, "Evidence"), make("p", {}, inWords(event.sentences)), make("p", {}, why(event)), make("p", {}, sure(event, SURE))),
         ),
       ],
     );

@@ -3,12 +3,14 @@
 import { clockTime, inWords, labelColour, make, ms, percent, title, unitWords } from "./colours.js";
 
 const KEPT = 200;
+export const SURE = "A micro-expression, whatever its name: ";
 const SHOWN_UNIT = 0.5; // probability from which an action unit is listed
 
 export class EventList {
   #ref;
   #open;
   #items = new Map();
+  #least = 0;
   startS = 0;
 
   /** `ref(name)`: the elements `events`, `none` and `count`. `open(event)`: one was clicked. */
@@ -23,10 +25,24 @@ export class EventList {
     this.#summarise();
   }
 
+  /** Show only what is a micro-expression with at least this probability. */
+  set least(probability) {
+    if (probability === this.#least) return;
+    this.#least = probability;
+    const shown = [...this.#items.values()].filter(({ event }) => this.#lists(event));
+    this.#ref("events").replaceChildren(...shown.map(({ item }) => item).reverse());
+    this.#summarise();
+  }
+
+  #lists({ me_probability: probability }) {
+    return (probability ?? 1) >= this.#least; // a macro-expression has none
+  }
+
   put(event) {
     const item = this.#item(event);
     const before = this.#items.get(event.number);
-    if (before) before.item.replaceWith(item);
+    if (!this.#lists(event)) before?.item.remove();
+    else if (before?.item.isConnected) before.item.replaceWith(item);
     else this.#ref("events").prepend(item);
     this.#items.set(event.number, { event, item });
     if (this.#items.size > KEPT) {
@@ -58,8 +74,9 @@ export class EventList {
   }
 
   #summarise() {
-    const confirmed = [...this.#items.values()].filter(({ event }) => event.state === "confirmed");
-    this.#ref("none").hidden = this.#items.size > 0;
+    const listed = [...this.#items.values()].filter(({ event }) => this.#lists(event));
+    const confirmed = listed.filter(({ event }) => event.state === "confirmed");
+    this.#ref("none").hidden = listed.length > 0;
     this.#ref("count").textContent = confirmed.length ? `${confirmed.length} confirmed` : "";
   }
 
@@ -70,7 +87,7 @@ export class EventList {
       { type: "button", disabled: gone ? "" : null, style: { "--label": labelColour(event.label) } },
       make("span", { class: "fl-when" }, clockTime(event.apex_s - this.startS)),
       make("span", { class: "fl-name" }, gone ? "Discarded" : name(event)),
-      gone ? "" : make("span", { class: "fl-how" }, describe(event)),
+      gone ? "" : make("span", { class: "fl-how" }, describe(event), sureSpan(event)),
       gone || event.label === null ? "" : make("span", { class: "fl-likely" }, likely(event)),
       gone ? make("span", { class: "fl-gone" }, event.reason) : bars(event.probabilities),
       inWords(event.sentences),
@@ -94,6 +111,16 @@ function describe(event) {
   if (event.offset_s === null) return "at its apex";
   const kind = event.kind === "macro" ? " (macro)" : ""; // on a phone there is no room for more
   return ms(event.offset_s - event.onset_s) + kind;
+}
+
+function sureSpan(event) {
+  const words = event.offset_s === null ? "" : sure(event, " · ME ");
+  return make("span", { class: "fl-sure", title: sure(event, SURE) }, words);
+}
+
+/** How probable it is that this is a micro-expression at all; empty if that is not known. */
+export function sure({ me_probability: probability }, words) {
+  return Number.isFinite(probability) ? words + percent(probability) : "";
 }
 
 /** One bar per class, the likeliest in its colour. */

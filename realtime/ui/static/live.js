@@ -1,5 +1,6 @@
 // The live page: wires socket, picture, plot, list and controls together.
 
+import { Amount } from "./amount.js";
 import { Camera } from "./camera.js";
 import { watchTheme } from "./canvas.js";
 import { unitWords } from "./colours.js";
@@ -66,6 +67,7 @@ export function mount(root) {
       strips.setUnits(message.activity_units);
       unitWords.names = message.units;
       intro.hello(message);
+      amount.hello(message);
     },
     status(message) {
       if (message.run !== state.run) {
@@ -91,6 +93,8 @@ export function mount(root) {
       list.answer(message.tally?.answers ?? {});
       ref("tally").textContent = tallyWords(message.tally);
       intro.status(message);
+      amount.status(message);
+      list.least = message.least_me_probability;
       source.status(message);
       const nowS = state.begun ? state.nowS - state.startS : null;
       seekBar.status(message, nowS, !ref("controls").hidden);
@@ -118,6 +122,7 @@ export function mount(root) {
     error(message) {
       say(message.message);
       source.failed();
+      amount.release();
       seekBar.release();
     },
     confirm(message) {
@@ -129,6 +134,7 @@ export function mount(root) {
     },
   });
   const source = new SourceChoice(ref, (command) => socket.send(command), say);
+  const amount = new Amount(ref, (command) => socket.send(command));
   const seekBar = new SeekBar(ref, (command) => socket.send(command));
   const camera = new Camera(
     new URL("../camera", import.meta.url),

@@ -1,6 +1,6 @@
 // The chosen expression: its moments, label, action units and note, for a coder to change.
 
-import { clockTime, inWords, make, ms, title } from "./colours.js";
+import { clockTime, inWords, make, ms, percent, title } from "./colours.js";
 import { fill } from "./tab.js";
 import { UnitChoice } from "./unit_choice.js";
 
@@ -94,10 +94,11 @@ export class Panel {
   }
 }
 
-function describe({ label, probability, action_units: units, score }) {
+function describe({ label, probability, action_units: units, score, me_probability: sure }) {
   const words = [`Program: ${title(label)}`];
   if (probability !== null) words.push(probability >= 0.995 ? "> 99 %" : `${Math.round(100 * probability)} %`);
   if (units.length) words.push(units.join(" "));
   if (score !== null) words.push(`${score.toFixed(1)} × threshold`);
+  if (sure !== null) words.push(`ME ${percent(sure)}`);
   return words.join(" · ");
 }
