@@ -83,14 +83,8 @@ def parser(*, record_only: bool = False) -> argparse.ArgumentParser:
         add_page(p.add_argument_group("page"))
         rare += ["--consent", "--audio", "--protocol", "--summary", "--codec", "--pictures"]
         rare += ["--voice", "--camera-report", "--strict", "--allow-sources", "--allow-host"]
-        rare += [
-            "--least-me-probability",
-            "--root-path",
-            "--auth",
-            "--view-password",
-            "--tls-cert",
-            "--tls-key",
-        ]
+        rare += ["--root-path", "--auth", "--view-password", "--tls-cert", "--tls-key"]
+        rare += ["--least-me-probability"]
     p.hide_rare(*rare)
     return p
 

@@ -302,7 +302,7 @@ def test_a_hit_is_true_and_a_false_alarm_is_not() -> None:
     hit, other = Expression(2.0, 2.1, 2.3, "micro"), Expression(7.0, 7.1, 7.2, "micro")
     macro = Expression(5.0, 6.0, 6.5, "macro")
     found = {hit: 2.4, other: 7.3, macro: 6.6}
-    outcome = Outcome(found, (), tuple(truth), 8.0, 1 / 30, {hit: 0.9, other: 0.6})
+    outcome = Outcome(found, (), tuple(truth), 8.0, 1 / 30, probability={hit: 0.9, other: 0.6})
     claims = Reliability.of([outcome, outcome])
     assert claims.probability.tolist() == [0.9, 0.6] * 2
     assert claims.true.tolist() == [True, False] * 2
@@ -403,7 +403,7 @@ def test_the_calibration_error_counts_the_names_of_hits() -> None:
     false = Expression(5.0, 5.1, 5.3, "micro", "surprise")
     truth = [right, replace(wrong, label="negative")]
     known = {each: each.offset_s for each in (right, wrong, false)}
-    outcome = Outcome.of(known, (), truth, np.arange(100.0), dict.fromkeys(known, 0.9))
+    outcome = Outcome.of(known, (), truth, np.arange(100.0), confidence=dict.fromkeys(known, 0.9))
     row = FigureRow("named", "30 fps", (outcome,))
     assert sorted(row.name_confidences()) == [(0.9, False), (0.9, True)]
     assert row.name_calibration_error() == pytest.approx(0.4)

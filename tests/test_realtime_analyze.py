@@ -333,7 +333,8 @@ def test_without_a_face_there_are_frames_and_no_events(
     assert motion.column("track").null_count == 8
     table = (tmp_path / "out" / "blank.events.csv").read_text("utf-8")
     assert table.startswith(
-        "onset_s,apex_s,offset_s,onset_index,apex_index,offset_index,track,kind,label,p_negative,"
+        "onset_s,apex_s,offset_s,onset_index,apex_index,offset_index,track,kind,me_probability,"
+        "label,p_negative,"
     )
     assert table.count("\n") == 1
 

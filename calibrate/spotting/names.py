@@ -39,7 +39,7 @@ def name_events(footage: TestFootage, config: PipelineConfig) -> Outcome:
             confidence[interval] = max(event.prediction.probabilities.values())
     truth = [true_interval(row) for row in footage.truth()]
     truth = [replace(row, label=class_of(row.label, classes)) for row in truth]
-    return Outcome.of(found, (), truth, np.array(times_s), confidence)
+    return Outcome.of(found, (), truth, np.array(times_s), confidence=confidence)
 
 
 def class_of(label: str, classes: Sequence[str]) -> str:

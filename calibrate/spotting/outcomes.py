@@ -70,6 +70,7 @@ class Outcome:
         rejected: Sequence[tuple[Expression, str]],
         truth: Sequence[TrueExpression | Expression],
         times_s: ArrayF64,
+        *,
         confidence: Mapping[Expression, float] | None = None,
         probability: Mapping[Expression, float] | None = None,
     ) -> "Outcome":
@@ -106,7 +107,7 @@ def run_spotter(
         for d in decisions
         if d.update.state == "rejected"
     ]
-    return Outcome.of(found, rejected, truth, motions.time_s, probability)
+    return Outcome.of(found, rejected, truth, motions.time_s, probability=probability)
 
 
 def measure_resting(rest: Motions, per_min: float = FALSE_ALARMS_PER_MIN) -> Baseline:
