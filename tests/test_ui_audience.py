@@ -170,7 +170,7 @@ def test_the_demo_shows_its_truth_beside_the_answer(demo: Served, chromium: Brow
         page.wait_for_selector(".fl-events .fl-truth[data-right=yes]")
         assert page.locator(".fl-events .fl-truth[data-right=yes]").first.inner_text() == "✓ right"
         page.wait_for_function(
-            "/demo: \\d+ of \\d+ found, \\d+ named right/.test("
+            "/\\d+ of \\d+ found, \\d+ named right/.test("
             "document.querySelector('[data-ref=tally]').innerText)"
         )
         watched.check(demo)

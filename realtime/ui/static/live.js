@@ -92,6 +92,7 @@ export function mount(root) {
       status.show(message);
       list.answer(message.tally?.answers ?? {});
       ref("tally").textContent = tallyWords(message.tally);
+      ref("tally").title = `The demo: ${tallyWords(message.tally)} in the last five minutes`;
       intro.status(message);
       amount.status(message);
       list.least = message.least_me_probability;
@@ -180,7 +181,7 @@ function tallyWords(tally) {
   if (!tally?.shown) return "";
   const { shown, found, named, extra } = tally;
   const besides = extra ? `, ${extra} where none was` : "";
-  return `demo: ${found} of ${shown} found, ${named} named right${besides}`;
+  return `${found} of ${shown} found, ${named} named right${besides}`;
 }
 
 function toggleWide(root) {
