@@ -147,7 +147,8 @@ def evaluate(
     for row in rows:
         if describe_names(row):
             print(f"{row.group}, {describe_names(row)}")
-    print(format_reliability(reliability))
+    if words := format_reliability(reliability):
+        print(words)
     if out is not None:
         about = _about(footage, baseline)
         write_json_report(

@@ -15,7 +15,7 @@ from calibrate.spotting.footage import interval_of
 from calibrate.spotting.motion import Motions, spot
 from model.cli import format_columns
 from model.errors import InputError
-from model.metrics.recognition import calibration_error
+from model.metrics.recognition import bin_confidence, expected_error
 from model.records import ArrayF64, MotionSample
 from model.synthetic import TrueExpression
 from realtime.review.rates import poisson_interval
@@ -34,8 +34,8 @@ from realtime.spotting.spotting_scores import (
 
 AMPLITUDE_STEPS_PX = (0.0, 0.5, 1.0, 1.5, 2.5)
 """Recall is also counted between these amplitudes if footage has several."""
-CONFIDENCE_BINS = 5
-"""Bins of confidence for the calibration error: there are few expressions, so few bins."""
+CONFIDENCE_EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+"""Of the bins for the calibration error of names: there are few expressions, so few bins."""
 NEAR = 0.2
 """A rejected candidate explains a missed expression if their overlap is at least this."""
 UNSEEN = "nothing seen"
@@ -193,8 +193,8 @@ class FigureRow:
         named = self.name_confidences()
         if not named:
             return None
-        shares = [(confidence, 0.0) for confidence, _ in named]
-        return calibration_error(shares, [0 if right else 1 for _, right in named], CONFIDENCE_BINS)
+        confidence, right = zip(*named, strict=True)
+        return expected_error(bin_confidence(confidence, right, CONFIDENCE_EDGES))
 
     def miss_reasons(self) -> Counter[str]:
         """The spotter's reasons for missing micro-expressions, counted."""

@@ -2,8 +2,7 @@
 of `realtime.spotting.me_probability` would fit the footage."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from calibrate.spotting.outcomes import Outcome
 from model.cli import format_columns
+from model.metrics.recognition import bin_confidence, expected_error
 from model.records import ArrayF64
 from realtime.spotting.me_probability import margin_of
 from realtime.spotting.spotting_scores import score
@@ -43,25 +43,15 @@ class Reliability:
         )
 
     def rows(self) -> list[tuple[float, float, int, float, float]]:
-        """(from, to, MEs, mean probability, share of true ones) of each bin with an ME."""
-        places = np.digitize(self.probability, BINS[1:-1])
-        return [
-            (
-                *edges,
-                int((places == place).sum()),
-                float(self.probability[places == place].mean()),
-                float(self.true[places == place].mean()),
-            )
-            for place, edges in enumerate(pairwise(BINS))
-            if (places == place).any()
-        ]
+        """(above, up to, MEs, mean probability, share of true ones) of each bin with an ME."""
+        bins = bin_confidence(self.probability, self.true, BINS)
+        return [astuple(each) for each in bins if each.clips]
 
     @property
     def expected_error(self) -> float:
         """Expected calibration error: how far probability and share of true ones are apart in a
         bin, in the mean over all MEs; NaN without any."""
-        apart = sum(n * abs(mean - share) for _, _, n, mean, share in self.rows())
-        return apart / len(self.true) if len(self.true) else float("nan")
+        return expected_error(bin_confidence(self.probability, self.true, BINS))
 
     def fit(self) -> tuple[float, float] | None:
         """The probability at the bar and the steepness that make these MEs likeliest (logistic

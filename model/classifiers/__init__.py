@@ -20,7 +20,6 @@ A network whose paper adds terms to the loss of the answers is also a `CustomLos
 `model.load_classifier` wraps a trained network for numpy.
 """
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -76,11 +75,3 @@ class CustomLoss(Protocol):
         (N, 2, F, L, 2) float32, where the points of `model.face.mesh_points` lie in the frames of
         both phases; None if nobody knows (`model.inference.samples`).
         """
-
-
-@runtime_checkable
-class Grown(Protocol):
-    """A network that takes more than it did when the first checkpoints of it were written."""
-
-    def complete(self, weights: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
-        """The `weights` of any of its checkpoints, such that it answers as it did then."""

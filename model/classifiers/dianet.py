@@ -12,10 +12,7 @@ places of both maps with a skip connection, the normalisation, position planes, 
 head.
 """
 
-from collections.abc import Mapping
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.classifiers import Inputs, PhaseChoice
@@ -28,7 +25,7 @@ from model.classifiers.dynamic_image import (
 )
 from model.classifiers.normalisation import centre, positions
 
-_PLANES = 5  # of a stream: dynamic image, place (x, y), motion (u, v)
+_PLANES = 3  # of a stream: dynamic image, place (x, y)
 
 
 class DIANet(nn.Module):
@@ -38,34 +35,37 @@ class DIANet(nn.Module):
     phases: PhaseChoice = "both"
 
     def __init__(
-        self, classes: int, action_units: int, width: int = 16, dropout: float = 0.3
+        self,
+        classes: int,
+        action_units: int,
+        width: int = 16,
+        dropout: float = 0.3,
+        *,
+        motion: bool = False,
     ) -> None:
-        """`width`: channels of the stems; the streams end with four times as many."""
+        """`width`: channels of the stems; the streams end with four times as many. Without `motion`
+        they see dynamic images alone, as in earlier checkpoints."""
         super().__init__()
-        self.streams = nn.ModuleList([_stream(width) for _ in range(2)])
+        self.motion = motion
+        planes = _PLANES + 2 * motion  # (u, v)
+        self.streams = nn.ModuleList([_stream(planes, width) for _ in range(2)])
         self.fusion = CrossAttention(4 * width)
         self.heads = Heads(8 * width, classes, action_units, dropout)
 
     def forward(self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> TensorPair:
         phases = standardise(onset_apex, apex_offset, has_offset)
         images = [dynamic_image(phase) for phase in phases]
-        onset = phases[0][:, :1]
-        motions = scale_by_rms(*(centre(motion_of_change(each, onset)[:, 0]) for each in images))
-        tokens = []
-        for image, motion, stream in zip(scale_by_rms(*images), motions, self.streams, strict=True):
-            maps = stream(torch.cat([image, positions(image), motion], dim=1))
-            tokens.append(maps.flatten(2).transpose(1, 2))
+        planes = [torch.cat([each, positions(each)], dim=1) for each in scale_by_rms(*images)]
+        if self.motion:
+            onset = phases[0][:, :1]
+            motions = (centre(motion_of_change(each, onset)[:, 0]) for each in images)
+            pairs = zip(planes, scale_by_rms(*motions), strict=True)
+            planes = [torch.cat(pair, dim=1) for pair in pairs]
+        tokens = [
+            stream(each).flatten(2).transpose(1, 2)
+            for each, stream in zip(planes, self.streams, strict=True)
+        ]
         return self.heads(self.fusion(*tokens, has_offset))
-
-    def complete(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """See `model.classifiers.Grown`: the first networks saw no motion."""
-        completed = dict(weights)
-        for number in range(len(self.streams)):
-            name = f"streams.{number}.0.0.weight"
-            stem = completed.get(name)
-            if stem is not None and stem.ndim == 4 and stem.shape[1] == _PLANES - 2:
-                completed[name] = F.pad(stem, (0, 0, 0, 0, 0, 2))
-        return completed
 
 
 class CrossAttention(nn.Module):
@@ -85,10 +85,10 @@ class CrossAttention(nn.Module):
         return torch.cat([first.mean(dim=1), second.mean(dim=1)], dim=1)
 
 
-def _stream(width: int) -> nn.Sequential:
-    """(N, 5, 64, 64) → (N, 4 width, 8, 8)."""
+def _stream(planes: int, width: int) -> nn.Sequential:
+    """(N, `planes`, 64, 64) → (N, 4 width, 8, 8)."""
     return nn.Sequential(
-        convolution(_PLANES, width, 5, stride=2),
+        convolution(planes, width, 5, stride=2),
         ResidualStage(width, 2 * width),
         ResidualStage(2 * width, 4 * width),
     )

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from model.classifiers import CLASSIFIERS, Grown, Inputs, inputs_of
+from model.classifiers import CLASSIFIERS, Inputs, inputs_of
 from model.classifiers.phase_inputs import INPUT_PX
 from model.errors import CheckpointError, error_line
 from model.face.aligned_crop import CROP_PX
@@ -188,8 +188,6 @@ def load_network(path: Path, *, device: str = "cpu") -> "tuple[Checkpoint, nn.Mo
             f"{path}: {checkpoint.classifier!r} has no such options ({error_line(error)}): "
             f"{dict(checkpoint.options)}"
         ) from None
-    if isinstance(network, Grown):
-        tensors = network.complete(tensors)
     _refuse_other_weights(path, checkpoint, network, tensors)
     network.load_state_dict(tensors)
     return checkpoint, network.eval().to(device)

@@ -6,8 +6,9 @@ predictions are class numbers. A class whose ratio is 0/0 is left out of means.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -86,9 +87,16 @@ def calibration_error(probabilities: ArrayLike, truth: ArrayLike, bins: int = 15
 
     Raises `InputError` on other shapes, on values outside 0–1, and without clips.
     """
-    filled = [each for each in reliability(probabilities, truth, bins) if each.clips]
+    return expected_error(reliability(probabilities, truth, bins))
+
+
+def expected_error(bins: Iterable[Bin]) -> float:
+    """The mean gap between confidence and accuracy of `bins`, weighted by their clips; NaN without
+    clips."""
+    filled = [each for each in bins if each.clips]
+    clips = sum(each.clips for each in filled)
     gaps = sum(each.clips * abs(each.accuracy - each.confidence) for each in filled)
-    return gaps / sum(each.clips for each in filled)
+    return gaps / clips if clips else math.nan
 
 
 def reliability(probabilities: ArrayLike, truth: ArrayLike, bins: int = 15) -> tuple[Bin, ...]:
@@ -102,16 +110,24 @@ def reliability(probabilities: ArrayLike, truth: ArrayLike, bins: int = 15) -> t
     if len(numbers) != len(shares):
         raise InputError(f"{len(numbers)} true classes but {len(shares)} rows of probabilities")
     right = shares.argmax(axis=1) == numbers
-    confidence = shares.max(axis=1)
+    return bin_confidence(shares.max(axis=1), right, [number / bins for number in range(bins + 1)])
+
+
+def bin_confidence(
+    confidence: ArrayLike, right: ArrayLike, edges: Sequence[float]
+) -> tuple[Bin, ...]:
+    """The bins between rising `edges`, of confidences (N,) from 0 to 1 and whether each was right,
+    (N,) bool."""
+    values, hits = np.asarray(confidence, np.float64), np.asarray(right, bool)
     # A confidence on an edge belongs to the bin below it, as in the paper's (m − 1)/M < p ≤ m/M.
-    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    place = np.clip(np.searchsorted(edges, values) - 1, 0, len(edges) - 2)
     found = []
-    for number in range(bins):
+    for number, (low, high) in enumerate(pairwise(edges)):
         inside = place == number
         count = int(inside.sum())
-        mean = float(confidence[inside].mean()) if count else math.nan
-        share = float(right[inside].mean()) if count else math.nan
-        found.append(Bin(number / bins, (number + 1) / bins, count, mean, share))
+        mean = float(values[inside].mean()) if count else math.nan
+        share = float(hits[inside].mean()) if count else math.nan
+        found.append(Bin(low, high, count, mean, share))
     return tuple(found)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from model.classifiers import CustomLoss, Grown
+from model.classifiers import CustomLoss
 from model.errors import InputError
 from model.flow import load_flow
 from model.inference.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
@@ -224,8 +224,6 @@ def _start_from(init: Path, network: nn.Module, checkpoint: Checkpoint) -> Check
     """Load the weights of `init` wherever name and shape agree. The heads for classes and action
     units are loaded only if those are the same. Returns the description of `init`."""
     given, weights = read_checkpoint(init)
-    if isinstance(network, Grown):
-        weights = network.complete(weights)
     own = network.state_dict()
     fitting = {name: w for name, w in weights.items() if own[name].shape == w.shape}
     for heads, same in (

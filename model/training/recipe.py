@@ -13,7 +13,10 @@ CLIP_ROUNDS = 15
 CLIP_BATCH = 32
 """Samples in a batch on data sets alone."""
 
-TRAINED_OPTIONS: Mapping[str, Mapping[str, Any]] = {"fmanet": {"places": True}}
+TRAINED_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "fmanet": {"places": True},
+    "dianet": {"motion": True},
+}
 """What a network is trained with, if not its own defaults: earlier checkpoints do not name their
 options, and rely on those."""
 

@@ -83,10 +83,10 @@ def find_clip(
     """Return the clip of event `number`: the packed one, which the last events have, or, if it is
     in progress, what `ring` still holds. Empty if there is none."""
     frames = clips.frames(number)
-    event = next((event for event in results.events() if event.number == number), None)
-    if frames or ring is None or event is None:
+    if frames or ring is None:
         return frames
-    held = clip_frames(ring, event)
+    event = next((event for event in results.events() if event.number == number), None)
+    held = () if event is None else clip_frames(ring, event)
     return tuple(unpack(frame) for frame in held if not results.is_forgotten(frame.stamp))
 
 

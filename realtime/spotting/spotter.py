@@ -43,6 +43,7 @@ from realtime.spotting.smoothing import History
 from realtime.spotting.windows import (
     cut_window,
     describe,
+    is_improbable,
     is_same_expression,
     join_windows,
     positions,
@@ -199,11 +200,10 @@ class Spotter:
 
     def lose_face(self, stamp: Stamp) -> SpotSignal:
         """Handle the loss of the face at `stamp`: reject whatever is open."""
-        updates = self._abandon("the face was lost")
         return SpotSignal(
             strength=np.zeros(len(REGIONS), np.float32),
             threshold=np.full(len(REGIONS), np.inf, np.float32),
-            updates=tuple(updates),
+            updates=tuple(self._abandon("the face was lost")),
         )
 
     def finish(self) -> tuple[SpotUpdate, ...]:
@@ -244,7 +244,7 @@ class Spotter:
         if 2 * (pulse.apex_s - pulse.onset_s) > 1.5 * self._config.micro_s:
             return None
         window = self._window(group, pulse, "micro", open_end=True)
-        weak = self._is_improbable(window)
+        weak = is_improbable(window, self._least)
         return None if weak or self._find_objection(group, pulse, window) else window
 
     def _find_fault(self, group: int, pulse: Pulse, window: Window) -> str | None:
@@ -320,8 +320,7 @@ class Spotter:
         return from_rest(self._history, since_s, np.inf) > max(1.0, REST_SHARE * height)
 
     def _emit(self, first: _Ended) -> SpotUpdate:
-        window = first.window
-        candidate = first.candidate
+        window, candidate = first.window, first.candidate
         partners = [a for a in self._ended if is_same_expression(a.window, window)]
         for partner in partners:
             self._ended.remove(partner)
@@ -332,7 +331,7 @@ class Spotter:
             return SpotUpdate(candidate.number, "rejected", window, "part of the last expression")
         self._emitted.append(window)
         self._whole.skip(window.onset.time_s, window.end.time_s)
-        if self._is_improbable(window):
+        if is_improbable(window, self._least):
             return SpotUpdate(candidate.number, "rejected", window, "too weak")
         return SpotUpdate(candidate.number, "closed", window, describe(window))
 
@@ -396,9 +395,6 @@ class Spotter:
         margin = score if group == _WHOLE else min(score, self._whole.backing(pulse))
         p = me_probability(margin) if kind == "micro" else None
         return cut_window(self._history, pulse, kind, regions, share, score, p, open_end=open_end)
-
-    def _is_improbable(self, window: Window) -> bool:
-        return window.me_probability is not None and window.me_probability < self._least
 
     def _blinked(self, pulse: Pulse) -> bool:
         return self._disturbances.blinks.moved_in(pulse.onset_s, pulse.offset_s)

@@ -77,6 +77,11 @@ def join_windows(a: Window, b: Window) -> Window:
     )
 
 
+def is_improbable(window: Window, least: float) -> bool:
+    """Return whether a window is less probably an ME than `least`; never of a macro-expression."""
+    return window.me_probability is not None and window.me_probability < least
+
+
 def describe(window: Window) -> str:
     """Return in words why a window counts as an expression."""
     return f"{', '.join(window.regions[:3])}: {window.score:.1f} × the noise threshold"

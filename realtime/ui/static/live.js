@@ -91,8 +91,9 @@ export function mount(root) {
       unitWords.weak = message.weak_units;
       status.show(message);
       list.answer(message.tally?.answers ?? {});
-      ref("tally").textContent = tallyWords(message.tally);
-      ref("tally").title = `The demo: ${tallyWords(message.tally)} in the last five minutes`;
+      const tally = tallyWords(message.tally);
+      ref("tally").textContent = tally;
+      ref("tally").title = `The demo: ${tally} in the last five minutes`;
       intro.status(message);
       amount.status(message);
       list.least = message.least_me_probability;
