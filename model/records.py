@@ -87,6 +87,8 @@ class MotionSample:
     turn in rad, log of the scale."""
     eye_openness: ArrayF32
     """(2,) float32: eye aspect ratio of the face's right and left eye (image left, image right)."""
+    resolution: float
+    """Pixels of the picture for one of the crop: below 1, the face is small."""
     track: int
     """The face's track. After a change, earlier samples cannot be compared with later ones."""
     flags: frozenset[str]

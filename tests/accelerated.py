@@ -55,6 +55,7 @@ SAMPLE = MotionSample(
     np.zeros((2, 8, 8), np.float32),
     np.full(4, 0.0123, np.float32),
     np.full(2, 0.31, np.float32),
+    1.5,
     0,
     frozenset(),
 )

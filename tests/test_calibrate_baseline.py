@@ -62,6 +62,7 @@ def resting(
             field=still,
             head=np.zeros(4, np.float32),
             eye_openness=np.full(2, 0.1 if closed[k] else 0.3, np.float32),
+            resolution=1.5,
             track=0,
             flags=frozenset({"blink"} if closed[k] else ()) | ({"start"} if k == 0 else set()),
         )

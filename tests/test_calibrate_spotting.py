@@ -87,7 +87,8 @@ def made(
     counts = np.zeros(n, np.int64)
     eyes = np.full((n, 2), 0.3, np.float32)
     numbers = np.arange(n)
-    made = Motions(numbers, times_s, counts, motion.astype(np.float32), blank, eyes, counts)
+    size = np.ones(n, np.float32)
+    made = Motions(numbers, times_s, counts, motion.astype(np.float32), blank, eyes, size, counts)
     return made, truth
 
 

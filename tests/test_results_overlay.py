@@ -59,7 +59,7 @@ def make_step(*, field_px: float = 0.0, with_face: bool = True) -> Step:
     field[0] = field_px
     motion = MotionSample(
         STAMP, np.tile(np.float32([field_px, 0]), (R, 1)), field, np.zeros(4, np.float32),
-        np.full(2, 0.3, np.float32), 0, frozenset({"head", "blink"}),
+        np.full(2, 0.3, np.float32), 1.5, 0, frozenset({"head", "blink"}),
     )  # fmt: skip
     signal = SpotSignal(
         np.full(R, 0.5, np.float32), np.full(R, 0.25, np.float32), (), frozenset({"chin"})

@@ -27,6 +27,7 @@ def pushed(*, flags=None, speed_px_s=0.0, fps=30, seconds=4.0) -> Disturbances:
                 field=np.zeros((2, 8, 8), np.float32),
                 head=np.array([speed_px_s / fps, 0, 0, 0], np.float32),
                 eye_openness=np.full(2, 0.3, np.float32),
+                resolution=1.5,
                 track=0,
                 flags=frozenset(at),
             )

@@ -1,5 +1,5 @@
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -43,6 +43,7 @@ def sample(index: int, time_s: float, motion=None, *, flags=(), head=(0, 0, 0, 0
         field=FIELD,
         head=np.array(head, np.float32),
         eye_openness=np.full(2, 0.3, np.float32),
+        resolution=1.5,
         track=track,
         flags=frozenset(flags),
     )
@@ -67,6 +68,19 @@ def series(
             motion[rows] += pulse.at(time_s) * np.array(pulse.direction)
         flags = {"blink"} if any(a <= time_s <= b for a, b in blinks) else set()
         yield sample(i, time_s, motion.astype(np.float32), flags=flags)
+
+
+LOWER_FACE = [i for i, name in enumerate(REGIONS) if not name.startswith(("brow", "lid"))]
+
+
+def aside(
+    samples: Iterable[MotionSample], shift_px: Callable[[float], float]
+) -> Iterator[MotionSample]:
+    """The same with the lower face moved sideways by so much at each time."""
+    for each in samples:
+        motion = each.displacement.copy()
+        motion[LOWER_FACE, 0] += np.float32(shift_px(each.stamp.time_s))
+        yield replace(each, displacement=motion)
 
 
 def updates(samples, spotter: Spotter | None = None) -> list[SpotUpdate]:
@@ -357,6 +371,39 @@ def test_a_moving_head_raises_thresholds_but_hides_nothing_if_it_leaves_nothing(
 
 def test_five_frames_a_second_are_followed_though_no_micro_expression_shows():
     assert closed(series(5, 20, [Pulse(8.0, 8.7, 9.6, 3.0, ("mouth_corner_left",))]))
+
+
+@pytest.mark.parametrize("size_px", [0.8, 1.2, 2.0])
+@pytest.mark.parametrize("speed_px_s", [0.6, 1.0])
+def test_a_head_that_turns_on_does_not_continue_an_expression(size_px, speed_px_s):
+    corners = ("mouth_corner_left", "mouth_corner_right")
+    pulse = Pulse(5.0, 5.14, 5.3, size_px, corners)
+    turning = aside(series(30, 9, [pulse]), lambda t: speed_px_s * np.clip(t - 4.9, 0, 1))
+    micro = [w for w in closed(turning) if w.kind == "micro"]
+    assert [abs(w.apex.time_s - 5.14) < 0.05 for w in micro] == [True]
+
+
+@pytest.mark.parametrize("size_px", [1.5, 2.0])
+@pytest.mark.parametrize("onset_s", [5.0, 5.3, 5.6, 5.9])
+def test_what_leads_up_to_an_expression_does_not_hide_it(size_px, onset_s):
+    """Just before it, its bend points the other way."""
+    smile = ("mouth_corner_left", "cheek_left", "lip_upper")
+    for length_s in (0.14, 0.18, 0.25):
+        apex_s = onset_s + 0.4 * length_s
+        pulse = Pulse(onset_s, apex_s, onset_s + length_s, size_px, smile, (0.3, -1.0))
+        swaying = aside(series(30, 9, [pulse]), lambda t: np.sin(2 * np.pi * 0.4 * t))
+        assert any(abs(w.apex.time_s - apex_s) < 0.06 for w in closed(swaying))
+
+
+def test_a_small_face_has_to_move_further() -> None:
+    def margin(resolution: float) -> float:
+        samples = series(30, 6, [Pulse(3.0, 3.15, 3.35, 1.0)])
+        (window,) = closed(replace(each, resolution=resolution) for each in samples)
+        return window.score
+
+    assert margin(3.0) == margin(1.0) == pytest.approx(0.64**-1.5 * margin(0.64))
+    too_small = series(30, 6, [Pulse(3.0, 3.15, 3.35, 1.0)])
+    assert not closed(replace(each, resolution=0.2) for each in too_small)
 
 
 def test_an_exposure_jump_is_not_reported():

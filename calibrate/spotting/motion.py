@@ -50,6 +50,8 @@ class Motions:
     """(N, 4)"""
     eye_openness: ArrayF32
     """(N, 2)"""
+    resolution: ArrayF32
+    """(N,) px of the picture for one of the crop"""
     flags: NDArray[np.int64]
     """(N,) a bit for each of `realtime.spotting.motion.FLAGS`, the first one lowest."""
 
@@ -66,6 +68,7 @@ class Motions:
                 field=_NO_FIELD,
                 head=self.head[i],
                 eye_openness=self.eye_openness[i],
+                resolution=float(self.resolution[i]),
                 track=int(self.track[i]),
                 flags=_name_flags(int(self.flags[i])),
             )
@@ -111,6 +114,7 @@ def measure_motions(footage: TestFootage) -> Motions:
         displacement=np.zeros((n, len(REGIONS), 2), np.float32),
         head=np.zeros((n, 4), np.float32),
         eye_openness=np.zeros((n, 2), np.float32),
+        resolution=np.zeros(n, np.float32),
         flags=np.zeros(n, np.int64),
     )
     for i, (_, sample) in enumerate(rows):
@@ -119,6 +123,7 @@ def measure_motions(footage: TestFootage) -> Motions:
             motions.displacement[i] = sample.displacement
             motions.head[i] = sample.head
             motions.eye_openness[i] = sample.eye_openness
+            motions.resolution[i] = sample.resolution
             motions.flags[i] = sum(1 << k for k, name in enumerate(FLAGS) if name in sample.flags)
     return motions
 

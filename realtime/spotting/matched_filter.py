@@ -171,6 +171,14 @@ HELD_S = 0.6
 _KEEP_S = 3.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """The last pulse: the end of the one before it, and its strength in standard deviations."""
+
+    after_s: float
+    strength: float
+
+
 class MatchedPulses:
     """Follows expressions of the whole face along the direction in which they stand out."""
 
@@ -189,6 +197,13 @@ class MatchedPulses:
         self._match: Match | None = None
         self._shown = False
         self._after_s = -np.inf
+        self._last: _Last | None = None
+        self._rejected: _Last | None = None
+
+    def reject(self) -> None:
+        """Say that the pulse that has just ended is no expression. A stronger match may then take
+        its place, as if it were still open."""
+        self._rejected = self._last
 
     def skip(self, from_s: float, to_s: float) -> None:
         """Do not take this time for noise."""
@@ -218,18 +233,26 @@ class MatchedPulses:
             self._recent.popleft()
         opens_sd = OPEN_SD * self.opening
         least_sd = opens_sd if self._match is None else self._match.strength
-        if found is not None and found.strength > least_sd and found.apex_s > self._after_s:
-            self._match = found
+        if found is not None and found.strength > least_sd:
+            instead = self._rejected
+            if found.apex_s > self._after_s:
+                self._match = found
+            elif instead and found.apex_s > instead.after_s and found.strength > instead.strength:
+                self._match, self._after_s, self._rejected = found, instead.after_s, None
         if self._match is None:
             return None
-        pulse, height_sd = self._measure(history, self._match)
+        match = self._match
+        pulse, height_sd = self._measure(history, match)
         if pulse.state != "open":
             self._match = None
-            self._after_s = pulse.offset_s if pulse.state == "ended" else now_s
-        # Before and after an expression its bend points the other way: there is no hill there.
+        # Before and after an expression its bend points the other way: there is no hill there, and
+        # the expression itself is still to come.
         high = height_sd > HEIGHT_SD * self.opening
         if not (high or self._shown):
             return None
+        if pulse.state != "open":
+            self._last, self._rejected = _Last(self._after_s, match.strength), None
+            self._after_s = pulse.offset_s if pulse.state == "ended" else now_s
         self._shown = pulse.state == "open"
         return pulse if high else replace(pulse, depth=0.0)
 

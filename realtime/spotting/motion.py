@@ -176,6 +176,7 @@ class _Track:
             field=np.zeros((2, *face.crop.shape), np.float32),
             head=np.zeros(4, np.float32),
             eye_openness=openness,
+            resolution=_resolution(face),
             track=face.track,
             flags=frozenset({"start"}),
         )
@@ -217,6 +218,7 @@ class _Track:
             field=field,
             head=head,
             eye_openness=openness,
+            resolution=_resolution(face),
             track=face.track,
             flags=frozenset(flags),
         )
@@ -354,6 +356,11 @@ def _head_step(
         ],
         np.float32,
     )
+
+
+def _resolution(face: AlignedFace) -> float:
+    """Return how many px of the picture one of the crop takes."""
+    return 1 / abs(_as_complex(face)[0])
 
 
 def _as_complex(face: AlignedFace) -> tuple[complex, complex]:

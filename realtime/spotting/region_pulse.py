@@ -123,9 +123,14 @@ class PulseFollower:
         begin, end = history.since(from_s), history.since(to_s)
         if begin >= end:
             return 0.0
-        deviation = history.values[begin:end, self._columns] - self._level
-        size = np.hypot(deviation[:, 0::2], deviation[:, 1::2])
-        return float((size / self.threshold).max())
+        return self._in_thresholds(history.values[begin:end, self._columns] - self._level)
+
+    def distance(self, motion: ArrayF64) -> float:
+        """Return the greatest length in `motion`, (n, 2 R) px of all regions, in thresholds."""
+        return self._in_thresholds(motion[:, self._columns])
+
+    def _in_thresholds(self, motion: ArrayF64) -> float:
+        return float((np.hypot(motion[:, 0::2], motion[:, 1::2]) / self.threshold).max())
 
     def push(self, history: History, factor: ArrayF64) -> Pulse | None:
         """Take in the newest entry of `history`; return the pulse that is open or has just ended.

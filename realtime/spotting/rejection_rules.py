@@ -18,6 +18,9 @@ from realtime.spotting.smoothing import History
 BLINK_FACTOR = 2.5
 """A blink silences the lids and raises all other thresholds by this factor: brows and cheeks follow
 the lids, and the mesh moves the crop a little."""
+BLINK_FACTOR_WHOLE = 1.6
+"""The same for an expression of the whole face, whose filter knows how a blink moves the
+regions."""
 HEAD_TRAVEL_S, HEAD_RISE_PER_PX = 0.3, 0.1
 """Each px that the head travels within `HEAD_TRAVEL_S` raises all thresholds by this share: a head
 that turns out of the plane does not move as one."""
@@ -81,12 +84,12 @@ class Disturbances:
         while self._jumps and now_s - self._jumps[0] > self._keep_s:
             self._jumps.popleft()
 
-    def factor(self, from_s: float, to_s: float) -> ArrayF64:
+    def factor(self, from_s: float, to_s: float, *, whole: bool = False) -> ArrayF64:
         """Return the factor by which thresholds rise in that time, (R,) 1 or more; inf silences a
-        region."""
+        region. `whole`: for an expression of the whole face."""
         factor = np.full(len(REGIONS), 1 + HEAD_RISE_PER_PX * self.travel_px(from_s, to_s))
         if self.blinks.moved_in(from_s, to_s):
-            factor *= BLINK_FACTOR
+            factor *= BLINK_FACTOR_WHOLE if whole else BLINK_FACTOR
             factor[_LIDS] = np.inf
         if self._has_jump(from_s, to_s):
             factor[:] = np.inf

@@ -88,7 +88,10 @@ PATIENCE_S = 0.055
 """How long an ended pulse waits. The face must stay at rest, or the person is speaking; and a pulse
 of the other half of the face may belong to it."""
 REST_SHARE = 0.3
-"""A face is not at rest beyond this share of a pulse's height (and at least the threshold)."""
+"""A face is not at rest beyond this share of a pulse's height (and at least the threshold)…"""
+END_THRESHOLDS, END_SHARE = 0.5, 0.15
+"""…if it has also moved on since the pulse ended, by so many thresholds and this share of the
+height: a head that turns slowly takes the face away from its rest, too."""
 WHOLE_BLINK_FACTOR = 1.3
 """Near a blink an expression of the whole face needs so much more strength, although the blink's
 own motion counts as noise there."""
@@ -97,6 +100,9 @@ SAME_BLINK_FACTOR = 1.5
 EARLY_S, EARLY_FACTOR = 0.4, 1.5
 """An expression that begins so soon after the face was first seen needs so much more, because
 nobody knows yet how that face rests."""
+SMALL_POWER = 1.5
+"""Of a face with fewer pixels than the crop more strength is asked, by this power of how many fewer
+there are along a line: what the picture cannot show is noise in the crop."""
 JUMP_LEAD_S, JUMP_TAIL_S = 0.1, 0.2
 """What the light's jump seems to move is no noise of the face."""
 MOVED_SD, MOVED_SHARE = 3.0, 0.5
@@ -142,6 +148,7 @@ class Spotter:
         self._track: int | None = None
         self._last: Stamp | None = None
         self._period_s = 0.0
+        self._resolution = 1.0
         self.ask_for(c.least_me_probability)
 
     def ask_for(self, least_me_probability: float) -> None:
@@ -165,6 +172,7 @@ class Spotter:
             else:
                 self._period_s += 0.1 * (apart_s - self._period_s) if self._period_s else apart_s
         self._last, self._track = sample.stamp, sample.track
+        self._resolution = sample.resolution
 
         self._history.push(sample.stamp, sample.displacement.astype(np.float64).ravel())
         self._disturbances.push(sample)
@@ -231,6 +239,8 @@ class Spotter:
             now_s = float(self._history.times_s[-1])
             self._ended.append(_Ended(candidate, group, window, now_s))
         else:
+            if group == _WHOLE:
+                self._whole.reject()
             yield SpotUpdate(candidate.number, "rejected", window, reason)
 
     def _announcement(self, group: int, candidate: _Candidate) -> Window | None:
@@ -307,17 +317,21 @@ class Spotter:
         """Return whether the face has kept moving since a pulse ended."""
         since_s = float(self._history.times_s[-1]) - PATIENCE_S / 2
         pulse, group = ended.candidate.pulse, ended.group
+        _, apex, offset = positions(self._history, pulse)
+        fall = self._history.values[apex] - self._history.values[offset]
+        moved = self._history.values[self._history.since(since_s) :] - self._history.values[offset]
         if group == _WHOLE and REGIONS.index(ended.window.regions[0]) not in LOWER:
             assert pulse.direction is not None
-            _, apex, offset = positions(self._history, pulse)
-            course = self._history.values @ pulse.direction
-            away = np.abs(course[self._history.since(since_s) :] - course[offset]).max()
-            return bool(away > max(MOVED_SD, MOVED_SHARE * (course[apex] - course[offset])))
+            away = np.abs(moved @ pulse.direction).max()
+            return bool(away > max(MOVED_SD, MOVED_SHARE * (fall @ pulse.direction)))
         follower = self._micro[_MOUTH if group == _WHOLE else group]
         from_rest, height = follower.distance_from_rest, ended.window.score
         if group == _WHOLE:  # that score is the filter's, not in thresholds of regions
             height = from_rest(self._history, pulse.onset_s, pulse.offset_s)
-        return from_rest(self._history, since_s, np.inf) > max(1.0, REST_SHARE * height)
+        if from_rest(self._history, since_s, np.inf) <= max(1.0, REST_SHARE * height):
+            return False
+        least = max(END_THRESHOLDS, END_SHARE * follower.distance(fall[None]))
+        return follower.distance(moved) > least
 
     def _emit(self, first: _Ended) -> SpotUpdate:
         window, candidate = first.window, first.candidate
@@ -382,19 +396,28 @@ class Spotter:
         threshold = np.empty(len(REGIONS))
         for half, follower in zip(_GROUPS, followers, strict=False):
             threshold[half] = follower.threshold
-        threshold *= self._disturbances.factor(pulse.onset_s, pulse.offset_s)
+        whole = group == _WHOLE
+        threshold *= self._disturbances.factor(pulse.onset_s, pulse.offset_s, whole=whole)
         share = np.hypot(*pulse.motion.T) / threshold[regions]
         score = float(share.max())
         if group == _WHOLE:
             strength = pulse.strength / (WHOLE_BLINK_FACTOR if self._blinked(pulse) else 1.0)
             score = 0.0 if score < LEAST_SHARE else strength
-        if self._disturbances.blinks.fills(pulse.onset_s, pulse.offset_s):
-            score /= SAME_BLINK_FACTOR
-        if pulse.onset_s - self._history.times_s[0] < EARLY_S:
-            score /= EARLY_FACTOR
+        score /= self._asked(pulse)
         margin = score if group == _WHOLE else min(score, self._whole.backing(pulse))
         p = me_probability(margin) if kind == "micro" else None
         return cut_window(self._history, pulse, kind, regions, share, score, p, open_end=open_end)
+
+    def _asked(self, pulse: Pulse) -> float:
+        """Return how many times the usual strength is asked of a pulse."""
+        asked = 1.0
+        if self._disturbances.blinks.fills(pulse.onset_s, pulse.offset_s):
+            asked *= SAME_BLINK_FACTOR
+        if pulse.onset_s - self._history.times_s[0] < EARLY_S:
+            asked *= EARLY_FACTOR
+        if self._resolution < 1:
+            asked *= self._resolution**-SMALL_POWER
+        return asked
 
     def _blinked(self, pulse: Pulse) -> bool:
         return self._disturbances.blinks.moved_in(pulse.onset_s, pulse.offset_s)
