@@ -395,6 +395,20 @@ def test_what_leads_up_to_an_expression_does_not_hide_it(size_px, onset_s):
         assert any(abs(w.apex.time_s - apex_s) < 0.06 for w in closed(swaying))
 
 
+@pytest.mark.parametrize("fades_px", [0.8, 2.5])
+def test_a_movement_on_top_of_a_larger_one_is_part_of_it(fades_px) -> None:
+    """A smile fades by `fades_px` while a brow goes up and down."""
+    pulse = Pulse(5.0, 5.15, 5.35, 1.0)
+    fading = aside(series(30, 9, [pulse]), lambda t: fades_px * np.clip((t - 4.97) / 0.4, 0, 1))
+    at = [u for u in updates(fading) if abs(u.window.apex.time_s - 5.15) < 0.05]
+    ends = {(u.state, u.reason) for u in at if u.state in ("closed", "rejected")}
+    if fades_px < 1.5:
+        assert any(state == "closed" for state, _ in ends)
+    else:
+        assert ("rejected", "part of a larger movement") in ends
+        assert not any(state == "closed" for state, _ in ends)
+
+
 def test_a_small_face_has_to_move_further() -> None:
     def margin(resolution: float) -> float:
         samples = series(30, 6, [Pulse(3.0, 3.15, 3.35, 1.0)])

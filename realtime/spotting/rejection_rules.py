@@ -46,6 +46,10 @@ does."""
 GLANCE = 1.5
 """A glance moves the skin below both lids sideways, by this factor more than up or down."""
 
+STEP_PX, STEP_SHARE = 1.5, 1.0
+"""A face that has moved on by this much from onset to offset, and by this share of what it did in
+between, has made a larger movement: a smile that fades, a word."""
+
 _LIP = LOWER.index(REGIONS.index("lip_lower"))
 _NOSE = [i for i, name in enumerate(REGIONS) if name.startswith("nose")]
 _UPPER_LIDS = [i for i, region in enumerate(UPPER) if REGIONS[region].startswith("lid")]
@@ -119,6 +123,17 @@ def is_crop_slip(motion: ArrayF64) -> bool:
     """Return whether all regions, (R, 2) px from onset to apex, moved alike: the crop slipped."""
     mean_px = float(np.hypot(*motion.mean(axis=0)))
     return mean_px > COHERENCE * float(np.hypot(*motion.T).max())
+
+
+def moved_on_further(onset: ArrayF64, apex: ArrayF64, offset: ArrayF64, share: float) -> bool:
+    """Return whether a region went further from onset to offset than any region in between: where
+    they were, (2 R,) px, with the apex at this `share` of the time."""
+    step = offset - onset
+    between = apex - onset - share * step
+    step_px, between_px = (
+        float(np.hypot(each[0::2], each[1::2]).max()) for each in (step, between)
+    )
+    return step_px > max(STEP_PX, STEP_SHARE * between_px)
 
 
 def lip_went_far(pulse: Pulse) -> bool:

@@ -37,6 +37,7 @@ from realtime.spotting.rejection_rules import (
     is_crop_slip,
     is_glance,
     lip_went_far,
+    moved_on_further,
     spoke_before,
 )
 from realtime.spotting.smoothing import History
@@ -269,7 +270,10 @@ class Spotter:
             return f"{1000 * duration_s:.0f} ms long: too short"
         if pulse.depth < LEAST_DEPTH:
             return "rose or returned only in part"
-        return self._find_objection(group, pulse, window)
+        objection = self._find_objection(group, pulse, window)
+        if objection is None and self._is_part_of_more(pulse):
+            return "part of a larger movement"
+        return objection
 
     def _find_objection(self, group: int, pulse: Pulse, window: Window) -> str | None:
         """Return what speaks against a pulse, whatever its course, or None."""
@@ -290,6 +294,12 @@ class Spotter:
         if group == _MOUTH and lip_went_far(pulse):
             return PROBABLY_SPEECH
         return self._other_course(group, pulse)
+
+    def _is_part_of_more(self, pulse: Pulse) -> bool:
+        onset, apex, offset = positions(self._history, pulse)
+        values = self._history.values
+        share = (apex - onset) / (offset - onset)
+        return moved_on_further(values[onset], values[apex], values[offset], share)
 
     def _other_course(self, group: int, pulse: Pulse) -> str | None:
         """Return what a pulse is instead, judged by its course, or None for an expression."""
