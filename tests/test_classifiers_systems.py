@@ -17,6 +17,7 @@ from model.classifiers.fdp import FDP
 from model.classifiers.jfm import PredictionFusion
 from model.classifiers.mol import MOL, ChannelCorrespondence, FullyConnectedConvolution
 from model.classifiers.phase_inputs import PHASE_SHAPES
+from model.classifiers.slstt import SLSTT
 from model.classifiers.tstsan import GRID, split_into_grid, temporal_shift
 from model.errors import CheckpointError, InputError
 from model.face.mesh_points import TAUGHT_POINTS
@@ -25,6 +26,7 @@ from model.flow.key_frames import PHASE_FRAMES, frames_between
 from model.flow.phase_flows import long_flows, phase_flows
 from model.inference.checkpoint import Checkpoint, save_checkpoint
 from model.inference.classifier import load_classifier
+from model.labels import ACTION_UNITS
 from model.lazy_loading import load_entry
 from model.records import AlignedFace, ArrayF32, FramePair, ImageU8, Stamp
 
@@ -122,6 +124,27 @@ def test_dianet_without_motion_is_a_case_of_dianet_with_it() -> None:
     with torch.no_grad():
         moved.streams[0][0][0].weight[:, 3:] = 1.0
     assert not torch.allclose(plain(*given)[0], moved(*given)[0])
+
+
+@pytest.mark.parametrize(("name", "count"), [("slstt", 147_029)])
+def test_networks_without_options_are_as_before(name: str, count: int) -> None:
+    """As many weights as in the first table of systems, so that its checkpoints load."""
+    build = load_entry(CLASSIFIERS, name, "classifier")
+    net: nn.Module = build(classes=3, action_units=len(ACTION_UNITS))
+    assert sum(weights.numel() for weights in net.parameters()) == count
+
+
+def test_slstt_sees_where_a_patch_moves() -> None:
+    """Without the patches' own code, the class token alone could not tell."""
+    torch.manual_seed(0)
+    flows = torch.randn(1, 4, 2, 64, 64)
+    elsewhere = flows.roll((16, -8), dims=(3, 4))  # whole patches
+    for places in (False, True):
+        net = SLSTT(classes=2, action_units=1, places=places).eval()
+        with torch.no_grad():
+            net.encoder.places.zero_()
+        answers = [net(each, each, torch.zeros(1))[0] for each in (flows, elsewhere)]
+        assert torch.allclose(*answers, atol=1e-5) != places
 
 
 @pytest.mark.parametrize("name", ["fdp", "tstsan", "mol"])

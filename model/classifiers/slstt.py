@@ -8,8 +8,8 @@ network: a spatial encoder, a temporal aggregator, a classification head. Summar
 flows, each from the onset to a later frame; self-attention over the patches of a flow; the
 aggregator is a mean or an LSTM.
 Ours [I]: eight flows, evenly spaced within each phase; 8 px patches of 64 px maps; a width of 64
-and three layers, trained from scratch; the LSTM's state at the last known frame; the normalisation;
-the action unit head.
+and three layers, trained from scratch; an answer from what each patch became, not from the class
+token; the LSTM's state at the last known frame; the normalisation; the action unit head.
 """
 
 import torch
@@ -17,10 +17,11 @@ from torch import Tensor, nn
 
 from model.classifiers import Inputs, PhaseChoice
 from model.classifiers.blocks import Heads, TensorPair, TransformerBlock
-from model.classifiers.normalisation import REST_FLOW_PX, compress_lengths
+from model.classifiers.normalisation import REST_FLOW_PX, centre, compress_lengths
 from model.classifiers.phase_inputs import INPUT_PX
 
 PATCH_PX = 8
+_SQUEEZED = 8  # features of a patch that the answer sees
 
 
 class SLSTT(nn.Module):
@@ -37,14 +38,21 @@ class SLSTT(nn.Module):
         layers: int = 3,
         heads: int = 4,
         dropout: float = 0.3,
+        *,
+        places: bool = False,
+        centred: bool = False,
     ) -> None:
+        """With `places` the answer sees what each patch became, where it is; without, the class
+        token alone. `centred` flows lack what most of the face shares. Earlier checkpoints have
+        neither."""
         super().__init__()
-        self.encoder = SpatialEncoder(width, layers, heads)
+        self.centred = centred
+        self.encoder = SpatialEncoder(width, layers, heads, places)
         self.aggregator = TemporalAggregator(width)
         self.heads = Heads(width, classes, action_units, dropout)
 
     def forward(self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> TensorPair:
-        flows = _normalise(onset_apex, apex_offset, has_offset)
+        flows = _normalise(onset_apex, apex_offset, has_offset, self.centred)
         count, times = flows.shape[:2]
         frames = self.encoder(flows.flatten(0, 1)).view(count, times, -1)
         course = self.aggregator(frames)
@@ -56,20 +64,33 @@ class SLSTT(nn.Module):
 
 class SpatialEncoder(nn.Module):
     """Flow maps (N, 2, 64, 64) → (N, D): patches and a class token pass through transformer layers;
-    returns the class token."""
+    returns the class token or, with `places`, a projection that has weights for each patch.
+    """
 
-    def __init__(self, width: int, layers: int, heads: int) -> None:
+    def __init__(self, width: int, layers: int, heads: int, places: bool) -> None:
         super().__init__()
         self.patches = nn.Conv2d(2, width, PATCH_PX, stride=PATCH_PX)
         self.token = nn.Parameter(torch.zeros(1, 1, width))
-        self.places = nn.Parameter(torch.randn(1, (INPUT_PX // PATCH_PX) ** 2, width) * 0.02)
+        patches = (INPUT_PX // PATCH_PX) ** 2
+        self.places = nn.Parameter(torch.randn(1, patches, width) * 0.02)
         self.layers = nn.Sequential(*[TransformerBlock(width, heads) for _ in range(layers)])
         self.norm = nn.LayerNorm(width)
+        # A class token learns from few samples what moves, but hardly where.
+        self.readout = (
+            nn.Sequential(
+                nn.Linear(width, _SQUEEZED),
+                nn.Flatten(),
+                nn.Linear(patches * _SQUEEZED, width),
+            )
+            if places
+            else None
+        )
 
     def forward(self, maps: Tensor) -> Tensor:
         patches = self.patches(maps).flatten(2).transpose(1, 2) + self.places
         tokens = torch.cat([self.token.expand(len(maps), -1, -1), patches], dim=1)
-        encoded: Tensor = self.norm(self.layers(tokens)[:, 0])
+        tokens = self.norm(self.layers(tokens))
+        encoded: Tensor = tokens[:, 0] if self.readout is None else self.readout(tokens[:, 1:])
         return encoded
 
 
@@ -90,12 +111,18 @@ class TemporalAggregator(nn.Module):
         return torch.stack(course, dim=1)
 
 
-def _normalise(onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> Tensor:
-    """Both phases (N, K, 2, H, W) → (N, 2 K, 2, H, W) in order of time, divided by the first
-    phase's root mean square, lengths l compressed to asinh(l); zero if unknown."""
+def _normalise(
+    onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor, centred: bool
+) -> Tensor:
+    """Both phases (N, K, 2, H, W) → (N, 2 K, 2, H, W) in order of time, each map without what most
+    of it shares if `centred`, divided by the first phase's root mean square, lengths l compressed
+    to asinh(l); zero if unknown."""
     known = has_offset.view(-1, 1, 1, 1, 1) > 0
     # `where`, not a product: no value of an unknown phase may pass, not even NaN.
     second = torch.where(known, apex_offset, torch.zeros_like(apex_offset))
+    if centred:
+        onset_apex = centre(onset_apex.flatten(0, 1)).view(onset_apex.shape)
+        second = centre(second.flatten(0, 1)).view(second.shape)
     strength = (2 * onset_apex.square().mean(dim=(1, 2, 3, 4), keepdim=True)).sqrt()
     flows = torch.cat([onset_apex, second], dim=1) / (strength + REST_FLOW_PX)
     return compress_lengths(flows.flatten(0, 1)).view(flows.shape)
