@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from model.classifiers import CLASSIFIERS, CustomLoss, Inputs
 from model.classifiers.blocks import Attention, strain
@@ -126,12 +126,44 @@ def test_dianet_without_motion_is_a_case_of_dianet_with_it() -> None:
     assert not torch.allclose(plain(*given)[0], moved(*given)[0])
 
 
-@pytest.mark.parametrize(("name", "count"), [("slstt", 147_029)])
+@pytest.mark.parametrize(("name", "count"), [("fdp", 161_830), ("slstt", 147_029)])
 def test_networks_without_options_are_as_before(name: str, count: int) -> None:
     """As many weights as in the first table of systems, so that its checkpoints load."""
     build = load_entry(CLASSIFIERS, name, "classifier")
     net: nn.Module = build(classes=3, action_units=len(ACTION_UNITS))
     assert sum(weights.numel() for weights in net.parameters()) == count
+
+
+def test_fdp_with_motion_sees_no_face() -> None:
+    """Whoever rests looks the same to it; who moves, moves the same in any light."""
+    still = [torch.from_numpy(smooth(1, seed=seed)) / 255 for seed in (0, 1)]
+    moving = torch.from_numpy(smooth(5))[None] / 255
+    for motion in (False, True):
+        net = FDP(classes=2, action_units=1, motion=motion, places=True, toward_apex=True).eval()
+        seen: list[Tensor] = []
+        net.perception.register_forward_pre_hook(lambda _, given, seen=seen: seen.extend(given))
+        for face in still:
+            frames = face[:, None].expand(1, 5, 64, 64)
+            net(frames, frames, torch.ones(1))
+        assert torch.equal(*seen) == motion
+        answers = [net(each, each, torch.ones(1))[0] for each in (moving, moving + 0.1)]
+        torch.testing.assert_close(*answers, atol=1e-3, rtol=0)
+
+
+def test_fdp_weighs_frames_by_how_near_the_apex_they_are() -> None:
+    """Not by their scores, which are chance before training: new ones change nothing."""
+    torch.manual_seed(0)
+    net = FDP(classes=2, action_units=1, motion=True, places=True, toward_apex=True).eval()
+    scored = FDP(classes=2, action_units=1, motion=True, places=True).eval()
+    scored.load_state_dict(net.state_dict())
+    moving = torch.from_numpy(smooth(5))[None] / 255
+    given = moving, moving.flip(1), torch.ones(1)  # it returns the way it came
+    before = [each(*given)[0] for each in (net, scored)]
+    with torch.no_grad():
+        for each in (net, scored):
+            each.scorer.score.weight.neg_()
+    assert torch.equal(net(*given)[0], before[0])
+    assert not torch.allclose(scored(*given)[0], before[1])
 
 
 def test_slstt_sees_where_a_patch_moves() -> None:

@@ -16,6 +16,7 @@ CLIP_BATCH = 32
 TRAINED_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "fmanet": {"places": True},
     "dianet": {"motion": True},
+    "fdp": {"motion": True, "places": True, "toward_apex": True},
     "slstt": {"places": True, "centred": True},
 }
 """What a network is trained with, if not its own defaults: earlier checkpoints do not name their
