@@ -2,12 +2,16 @@ import numpy as np
 import pytest
 
 from model.records import MotionSample, Stamp
+from realtime.spotting.expression_patterns import expression_patterns, region_places
 from realtime.spotting.motion import LOWER, REGIONS
 from realtime.spotting.region_pulse import Pulse
 from realtime.spotting.rejection_rules import (
     BLINK_FACTOR,
     HEAD_RISE_PER_PX,
     Disturbances,
+    is_closing_lid,
+    is_crop_slip,
+    moved_on_further,
     spoke_before,
 )
 from realtime.spotting.smoothing import History
@@ -99,3 +103,30 @@ def test_a_mouth_speaks_when_it_moves_by_itself(moving, hertz, speaks):
         motion=np.full((len(LOWER), 2), 0.5),
     )
     assert spoke_before(smile, np.full(len(LOWER), 0.3), history) is speaks
+
+
+@pytest.mark.parametrize("blinked", [False, True])
+@pytest.mark.parametrize("turn", [0.03, -0.05])
+@pytest.mark.parametrize("growth", [0.0, 0.02])
+def test_a_crop_that_turns_or_grows_has_slipped(blinked, turn, growth):
+    x, y = (region_places() - region_places().mean(axis=0))[:, :2].T
+    motion = np.stack([growth * x - turn * y + 0.3, growth * y + turn * x], axis=1)
+    assert is_crop_slip(motion, blinked=blinked)
+    motion[LID] += (0.0, 2.5)  # a lid that closes in the same blink
+    assert is_crop_slip(motion, blinked=True)
+
+
+def test_no_expression_is_a_slipped_crop_or_a_closing_lid():
+    motions = expression_patterns().reshape(-1, len(REGIONS), 2)
+    slipped = [is_crop_slip(motion, blinked=False) for motion in motions]
+    closing = [is_closing_lid(motion) for motion in motions]
+    assert not any(slipped)
+    assert not any(closing)
+
+
+def test_a_larger_movement_is_one_that_does_not_come_back():
+    still, there = np.zeros(2 * len(REGIONS)), np.zeros(2 * len(REGIONS))
+    there[2 * CHIN] = 2.0
+    assert not moved_on_further(still, there, still, 0.5)  # to and fro
+    assert moved_on_further(still, there / 2, there, 0.5)  # one way
+    assert not moved_on_further(still, there / 3, 0.7 * there, 0.5)  # one way, but not far

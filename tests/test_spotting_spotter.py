@@ -409,6 +409,17 @@ def test_a_movement_on_top_of_a_larger_one_is_part_of_it(fades_px) -> None:
         assert not any(state == "closed" for state, _ in ends)
 
 
+@pytest.mark.parametrize("lids", [("lid_lower_right",), ("lid_lower_right", "lid_lower_left")])
+def test_a_blink_that_nothing_else_shows_is_one_and_a_tightened_lid_is_none(lids) -> None:
+    down, up = (
+        closed(series(30, 6, [Pulse(3.0, 3.12, 3.3, 0.9, lids, (0.2, v))])) for v in (1.0, -1.0)
+    )
+    assert not down
+    assert len(up) == 1
+    brows = Pulse(3.0, 3.12, 3.3, 0.9)
+    assert len(closed(series(30, 6, [Pulse(3.0, 3.12, 3.3, 0.9, lids, (0.2, 1.0)), brows]))) == 1
+
+
 def test_a_small_face_has_to_move_further() -> None:
     def margin(resolution: float) -> float:
         samples = series(30, 6, [Pulse(3.0, 3.15, 3.35, 1.0)])

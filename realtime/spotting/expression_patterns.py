@@ -69,15 +69,22 @@ def expression_patterns() -> ArrayF64:
 
 
 @cache
-def usual_noise() -> ArrayF64:
-    """Return the covariance of the regions' apparent motion on a face at rest, (2 R, 2 R), with a
-    mean variance of 1: neighbours move together, and a head that turns moves what is near the
-    camera further."""
+def region_places() -> ArrayF64:
+    """Return where the regions lie on the scanned face, (R, 3): x, y, and z towards the camera,
+    px of the crop."""
     with Path(__file__).with_name("scanned_places.csv").open(encoding="utf-8", newline="") as file:
         places = {
             row["region"]: [float(row[axis]) for axis in "xyz"] for row in csv.DictReader(file)
         }
-    place = np.array([places[name] for name in REGIONS])
+    return np.array([places[name] for name in REGIONS])
+
+
+@cache
+def usual_noise() -> ArrayF64:
+    """Return the covariance of the regions' apparent motion on a face at rest, (2 R, 2 R), with a
+    mean variance of 1: neighbours move together, and a head that turns moves what is near the
+    camera further."""
+    place = region_places()
     apart = np.linalg.norm(place[:, None, :2] - place[None, :, :2], axis=2)
     near = place[:, 2] - place[:, 2].mean()
     near /= near.std()

@@ -6,11 +6,13 @@ crop, a glance, speech.
 """
 
 from collections import deque
+from functools import cache
 
 import numpy as np
 
 from model.records import ArrayF64, MotionSample
 from realtime.spotting.blinks import Blinks
+from realtime.spotting.expression_patterns import region_places
 from realtime.spotting.motion import LOWER, REGIONS, UPPER
 from realtime.spotting.region_pulse import Pulse
 from realtime.spotting.smoothing import History
@@ -34,7 +36,10 @@ LIP_PX = 1.2
 the jaw moved too, as in speech."""
 COHERENCE = 0.7
 """A slipped crop moves all regions alike: their mean motion is at least this share of the
-largest."""
+largest…"""
+SLIP, BLINK_SLIP = 0.8, 0.6
+"""…or a shift, turn and scale of the whole face explain this share of its squared motion. In blinks
+crops slip most, and brows and lids move besides."""
 MOST_VARIATION_RATIO = 1.3
 """An expression rises and falls. A pulse with more back and forth than this is speech."""
 MOUTH_REST_S, MOUTH_REST_UNTIL_S = 0.7, 0.05
@@ -46,12 +51,16 @@ does."""
 GLANCE = 1.5
 """A glance moves the skin below both lids sideways, by this factor more than up or down."""
 
+CLOSING = 1.2
+"""A lid that closes takes the skin below it down, by this factor further than all else moves. An
+expression tightens lower lids: they go up."""
 STEP_PX, STEP_SHARE = 1.5, 1.0
 """A face that has moved on by this much from onset to offset, and by this share of what it did in
 between, has made a larger movement: a smile that fades, a word."""
 
 _LIP = LOWER.index(REGIONS.index("lip_lower"))
 _NOSE = [i for i, name in enumerate(REGIONS) if name.startswith("nose")]
+_LID_REGIONS = np.flatnonzero(_LIDS)
 _UPPER_LIDS = [i for i, region in enumerate(UPPER) if REGIONS[region].startswith("lid")]
 
 
@@ -119,10 +128,33 @@ class Disturbances:
         return any(from_s - JUMP_S <= t <= to_s + JUMP_S for t in self._jumps)
 
 
-def is_crop_slip(motion: ArrayF64) -> bool:
-    """Return whether all regions, (R, 2) px from onset to apex, moved alike: the crop slipped."""
+def is_crop_slip(motion: ArrayF64, *, blinked: bool) -> bool:
+    """Return whether all regions, (R, 2) px from onset to apex, moved alike: the crop slipped.
+    `blinked`: in a blink."""
     mean_px = float(np.hypot(*motion.mean(axis=0)))
-    return mean_px > COHERENCE * float(np.hypot(*motion.T).max())
+    if mean_px > COHERENCE * float(np.hypot(*motion.T).max()):
+        return True
+    alike = _similarities() @ motion.ravel()
+    return bool(alike @ alike > (BLINK_SLIP if blinked else SLIP) * np.square(motion).sum())
+
+
+@cache
+def _similarities() -> ArrayF64:
+    """Return an orthonormal base of shift, scale and turn of the face, (4, 2 R)."""
+    x, y, _ = (region_places() - region_places().mean(axis=0)).T
+    one, zero = np.ones_like(x), np.zeros_like(x)
+    ways = [(one, zero), (zero, one), (x, y), (-y, x)]
+    base: ArrayF64 = np.linalg.qr(np.stack([np.stack(way, axis=1).ravel() for way in ways]).T)[0].T
+    return base
+
+
+def is_closing_lid(motion: ArrayF64) -> bool:
+    """Return whether the regions' motion from onset to apex, (R, 2) px, is that of a closing lid: a
+    blink that neither the mesh nor the pictures of the eyes show, as behind glasses."""
+    lids = motion[_LID_REGIONS]
+    aside_px, down_px = lids[lids[:, 1].argmax()]
+    others_px = np.hypot(*motion[~_LIDS].T).max()
+    return bool(down_px > max(CLOSING * others_px, abs(aside_px)))
 
 
 def moved_on_further(onset: ArrayF64, apex: ArrayF64, offset: ArrayF64, share: float) -> bool:

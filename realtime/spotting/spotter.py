@@ -34,6 +34,7 @@ from realtime.spotting.region_pulse import Band, Pulse, PulseFollower
 from realtime.spotting.rejection_rules import (
     MOST_VARIATION_RATIO,
     Disturbances,
+    is_closing_lid,
     is_crop_slip,
     is_glance,
     lip_went_far,
@@ -281,8 +282,11 @@ class Spotter:
             return self._disturbances.name(pulse.onset_s, pulse.offset_s) or "too weak"
         onset, apex, _ = positions(self._history, pulse)
         values = self._history.values
-        if is_crop_slip((values[apex] - values[onset]).reshape(-1, 2)):
+        motion = (values[apex] - values[onset]).reshape(-1, 2)
+        if is_crop_slip(motion, blinked=self._blinked(pulse)):
             return "the whole face moved as one"
+        if group != _MOUTH and is_closing_lid(motion):
+            return "a blink"
         if group == _WHOLE:
             if self._whole.moved_before(pulse):
                 return "the face moved before"
