@@ -61,7 +61,7 @@ def open_photographs(
 def photograph_portrait(path: Path, size: tuple[int, int], across: float = 0.5) -> Portrait:
     """The largest face in a photograph, upright, in a frame of (width, height) px, at `place`'s
     `across`. Raises `InputError` for a file that is no picture, and for a face that is too small,
-    turned away, or has its eyes closed."""
+    turned away, has its eyes closed, or cannot be followed."""
     from PIL import Image, ImageOps
 
     try:
@@ -91,7 +91,10 @@ def photograph_portrait(path: Path, size: tuple[int, int], across: float = 0.5) 
     )
     points = _measure(picture, width_px, path)
     _check(points, path)
-    return place(picture, points, size, across)
+    portrait = place(picture, points, size, across)
+    if not find_faces(portrait.texture):  # an animal's face is found in some sizes only
+        raise InputError(f"{path}: no face is found once it is drawn: take one of a person")
+    return portrait
 
 
 def _largest_face(picture: ImageU8, path: Path) -> ArrayF32:
