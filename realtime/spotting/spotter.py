@@ -103,8 +103,9 @@ EARLY_S, EARLY_FACTOR = 0.4, 1.5
 """An expression that begins so soon after the face was first seen needs so much more, because
 nobody knows yet how that face rests."""
 SMALL_POWER = 1.5
-"""Of a face with fewer pixels than the crop more strength is asked, by this power of how many fewer
-there are along a line: what the picture cannot show is noise in the crop."""
+"""Of a face with fewer pixels than the crop more strength is asked of a micro-expression, by this
+power of how many fewer there are along a line: what the picture cannot show is noise in the
+crop."""
 JUMP_LEAD_S, JUMP_TAIL_S = 0.1, 0.2
 """What the light's jump seems to move is no noise of the face."""
 MOVED_SD, MOVED_SHARE = 3.0, 0.5
@@ -417,19 +418,19 @@ class Spotter:
         if group == _WHOLE:
             strength = pulse.strength / (WHOLE_BLINK_FACTOR if self._blinked(pulse) else 1.0)
             score = 0.0 if score < LEAST_SHARE else strength
-        score /= self._asked(pulse)
+        score /= self._asked(pulse, kind)
         margin = score if group == _WHOLE else min(score, self._whole.backing(pulse))
         p = me_probability(margin) if kind == "micro" else None
         return cut_window(self._history, pulse, kind, regions, share, score, p, open_end=open_end)
 
-    def _asked(self, pulse: Pulse) -> float:
+    def _asked(self, pulse: Pulse, kind: Kind) -> float:
         """Return how many times the usual strength is asked of a pulse."""
         asked = 1.0
         if self._disturbances.blinks.fills(pulse.onset_s, pulse.offset_s):
             asked *= SAME_BLINK_FACTOR
         if pulse.onset_s - self._history.times_s[0] < EARLY_S:
             asked *= EARLY_FACTOR
-        if self._resolution < 1:
+        if kind == "micro" and self._resolution < 1:
             asked *= self._resolution**-SMALL_POWER
         return asked
 
