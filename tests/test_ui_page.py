@@ -270,6 +270,15 @@ def newest_index(served: Served) -> int:
     return step.frame.stamp.index
 
 
+def wait_for_newest(page: Page, served: Served) -> None:
+    """Wait until a paused page shows the last frame: what was in the pipeline still comes."""
+    shown = "last => +document.querySelector('[data-ref=picture]').dataset.index >= last"
+    last = -1
+    while last != newest_index(served):
+        last = newest_index(served)
+        page.wait_for_function(shown, arg=last)
+
+
 def test_what_is_drawn_piece_by_piece_equals_what_is_drawn_at_once(
     demo: Served, chromium: Browser
 ) -> None:
@@ -277,13 +286,14 @@ def test_what_is_drawn_piece_by_piece_equals_what_is_drawn_at_once(
         page = watched.page
         wait_for_frames(page, 20)  # more than a tile of the plot
         page.click("[data-do=pause]")
-        page.wait_for_function("document.querySelector('[data-ref=badge]').innerText === 'PAUSED'")
-        last = newest_index(demo)
-        page.wait_for_selector(f"[data-ref=picture][data-index='{last}']")
-        plot = f"""({PIXELS})(document.querySelector("[data-ref=plot]"))"""
-        page.hover("[data-ref=plot]")  # is drawn anew by this, and by what follows
-        page.hover("[data-do=pause], [data-do=start]")
         try:
+            page.wait_for_function(
+                "document.querySelector('[data-ref=badge]').innerText === 'PAUSED'"
+            )
+            wait_for_newest(page, demo)
+            plot = f"""({PIXELS})(document.querySelector("[data-ref=plot]"))"""
+            page.hover("[data-ref=plot]")  # is drawn anew by this, and by what follows
+            page.hover("[data-do=pause], [data-do=start]")
             page.evaluate(f"window.before = {plot}")
             for _ in "there", "back":
                 page.click("[data-ref=theme]")
