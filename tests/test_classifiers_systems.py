@@ -128,7 +128,7 @@ def test_dianet_without_motion_is_a_case_of_dianet_with_it() -> None:
 
 @pytest.mark.parametrize(("name", "count"), [("fdp", 161_830), ("slstt", 147_029)])
 def test_networks_without_options_are_as_before(name: str, count: int) -> None:
-    """As many weights as in the first table of systems, so that its checkpoints load."""
+    """As many weights as in the first table of systems."""
     build = load_entry(CLASSIFIERS, name, "classifier")
     net: nn.Module = build(classes=3, action_units=len(ACTION_UNITS))
     assert sum(weights.numel() for weights in net.parameters()) == count

@@ -11,7 +11,6 @@ from realtime.spotting.rejection_rules import (
     Disturbances,
     is_closing_lid,
     is_crop_slip,
-    moved_on_further,
     spoke_before,
 )
 from realtime.spotting.smoothing import History
@@ -122,11 +121,3 @@ def test_no_expression_is_a_slipped_crop_or_a_closing_lid():
     closing = [is_closing_lid(motion) for motion in motions]
     assert not any(slipped)
     assert not any(closing)
-
-
-def test_a_larger_movement_is_one_that_does_not_come_back():
-    still, there = np.zeros(2 * len(REGIONS)), np.zeros(2 * len(REGIONS))
-    there[2 * CHIN] = 2.0
-    assert not moved_on_further(still, there, still, 0.5)  # to and fro
-    assert moved_on_further(still, there / 2, there, 0.5)  # one way
-    assert not moved_on_further(still, there / 3, 0.7 * there, 0.5)  # one way, but not far

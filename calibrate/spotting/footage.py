@@ -249,8 +249,8 @@ NO_MICRO = "no ME"
 """The group of conditions without a micro-expression."""
 _NOTHING = Schedule(micro_per_min=0, macro_per_min=0, speech_per_min=0)
 _TALKS = replace(_NOTHING, speech_per_min=8)
-FACES_PX = (0.7, 1.2, 2.0)
-"""Amplitudes of the MEs on photographs."""
+PEOPLE_PX = (0.7, 1.2, 2.0)
+"""Amplitudes of the MEs on photographs and over footage."""
 _FACES = Schedule(
     micro_per_min=20, macro_per_min=0, speech_per_min=0, blinks_per_min=20, partial_blinks=0.2
 )
@@ -315,7 +315,7 @@ def conditions() -> tuple[FootageCondition, ...]:
 def face_conditions() -> tuple[FootageCondition, ...]:
     """What photographs are measured in: MEs of each amplitude, and none; sway and blinks in all."""
     courses = {"no ME": replace(_FACES, micro_per_min=0)}
-    courses |= {f"{px:g} px": replace(_FACES, amplitude_px=(px, px)) for px in FACES_PX}
+    courses |= {f"{px:g} px": replace(_FACES, amplitude_px=(px, px)) for px in PEOPLE_PX}
     return tuple(
         FootageCondition("faces", value, DrawnFootage(0, 1.0, schedule=course, crf=_FACES_CRF))
         for value, course in courses.items()
@@ -327,7 +327,6 @@ def overlay_video(
 ) -> dict[float, tuple[OverlaidFootage, ...]]:
     """Footage by amplitude, 0 for the unchanged video. Each seed puts its MEs elsewhere."""
     written = {
-        px: tuple(OverlaidFootage(video, seed, px, motion) for seed in seeds)
-        for px in AMPLITUDES_PX
+        px: tuple(OverlaidFootage(video, seed, px, motion) for seed in seeds) for px in PEOPLE_PX
     }
     return {0.0: (OverlaidFootage(video, 0, 0.0),), **written}

@@ -83,8 +83,12 @@ def similarity(factor: complex, shift: complex) -> ArrayF64:
 
 def supersampling_of(crop_from_image: ArrayF64) -> int:
     """How many times larger to draw a crop, 1 to 4, so that it is as fine as the picture."""
-    image_per_crop_px = 1 / math.hypot(crop_from_image[0, 0], crop_from_image[1, 0])
-    return min(4, max(1, round(image_per_crop_px)))
+    return min(4, max(1, round(resolution_of(crop_from_image))))
+
+
+def resolution_of(crop_from_image: ArrayF64) -> float:
+    """How many px of the picture one of the crop takes: below 1, the face is small."""
+    return 1 / math.hypot(crop_from_image[0, 0], crop_from_image[1, 0])
 
 
 def _source_box(crop_from_image: ArrayF64, width: int, height: int) -> tuple[int, int, int, int]:

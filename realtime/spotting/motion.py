@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from model.face.aligned_crop import LEVER_PX
+from model.face.aligned_crop import LEVER_PX, resolution_of
 from model.flow.lk import LucasKanade
 from model.records import AlignedFace, ArrayF32, ArrayF64, ImageU8, MotionSample, Stamp
 from realtime.spotting.eyes import EyeCover, Eyes, eye_corners, eye_openness
@@ -176,7 +176,7 @@ class _Track:
             field=np.zeros((2, *face.crop.shape), np.float32),
             head=np.zeros(4, np.float32),
             eye_openness=openness,
-            resolution=_resolution(face),
+            resolution=resolution_of(face.crop_from_image),
             track=face.track,
             flags=frozenset({"start"}),
         )
@@ -218,7 +218,7 @@ class _Track:
             field=field,
             head=head,
             eye_openness=openness,
-            resolution=_resolution(face),
+            resolution=resolution_of(face.crop_from_image),
             track=face.track,
             flags=frozenset(flags),
         )
@@ -356,11 +356,6 @@ def _head_step(
         ],
         np.float32,
     )
-
-
-def _resolution(face: AlignedFace) -> float:
-    """Return how many px of the picture one of the crop takes."""
-    return 1 / abs(_as_complex(face)[0])
 
 
 def _as_complex(face: AlignedFace) -> tuple[complex, complex]:

@@ -10,17 +10,18 @@ from functools import cache
 
 import numpy as np
 
-from model.records import ArrayF64, MotionSample
+from model.records import ArrayF64, Kind, MotionSample
 from realtime.spotting.blinks import Blinks
 from realtime.spotting.expression_patterns import region_places
 from realtime.spotting.motion import LOWER, REGIONS, UPPER
 from realtime.spotting.region_pulse import Pulse
 from realtime.spotting.smoothing import History
+from realtime.spotting.windows import positions
 
 BLINK_FACTOR = 2.5
 """A blink silences the lids and raises all other thresholds by this factor: brows and cheeks follow
 the lids, and the mesh moves the crop a little."""
-BLINK_FACTOR_WHOLE = 1.6
+WHOLE_BLINK_FACTOR = 1.6
 """The same for an expression of the whole face, whose filter knows how a blink moves the
 regions."""
 HEAD_TRAVEL_S, HEAD_RISE_PER_PX = 0.3, 0.1
@@ -34,12 +35,9 @@ _LIDS = np.array([name.startswith("lid") for name in REGIONS])
 LIP_PX = 1.2
 """A micro-expression parts the lips or pushes the lower lip up. If the lip moves further than this,
 the jaw moved too, as in speech."""
-COHERENCE = 0.7
-"""A slipped crop moves all regions alike: their mean motion is at least this share of the
-largest…"""
 SLIP, BLINK_SLIP = 0.8, 0.6
-"""…or a shift, turn and scale of the whole face explain this share of its squared motion. In blinks
-crops slip most, and brows and lids move besides."""
+"""A slipped crop moves all regions alike: a shift, turn and scale of the whole face explain this
+share of its squared motion. In blinks crops slip most, and brows and lids move besides."""
 MOST_VARIATION_RATIO = 1.3
 """An expression rises and falls. A pulse with more back and forth than this is speech."""
 MOUTH_REST_S, MOUTH_REST_UNTIL_S = 0.7, 0.05
@@ -54,13 +52,22 @@ GLANCE = 1.5
 CLOSING = 1.2
 """A lid that closes takes the skin below it down, by this factor further than all else moves. An
 expression tightens lower lids: they go up."""
-STEP_PX, STEP_SHARE = 1.5, 1.0
-"""A face that has moved on by this much from onset to offset, and by this share of what it did in
-between, has made a larger movement: a smile that fades, a word."""
+STEP_PX = 1.5
+"""A face that has moved on by more than this from onset to offset, and by more than in between, has
+made a larger movement: a smile that fades, a word."""
+SAME_BLINK_FACTOR = 1.5
+"""An expression that takes just as long as a blink, and when it does, needs so much more
+strength."""
+EARLY_S, EARLY_FACTOR = 0.4, 1.5
+"""An expression that begins so soon after the face was first seen needs so much more, because
+nobody knows yet how that face rests."""
+SMALL_POWER = 1.5
+"""Of a face with fewer pixels than the crop more strength is asked of a micro-expression, by this
+power of how many fewer there are along a line: what the picture cannot show is noise in the
+crop."""
 
 _LIP = LOWER.index(REGIONS.index("lip_lower"))
 _NOSE = [i for i, name in enumerate(REGIONS) if name.startswith("nose")]
-_LID_REGIONS = np.flatnonzero(_LIDS)
 _UPPER_LIDS = [i for i, region in enumerate(UPPER) if REGIONS[region].startswith("lid")]
 
 
@@ -79,10 +86,15 @@ class Disturbances:
         self._jumps: deque[float] = deque()
         self._travels: deque[tuple[float, float]] = deque()
         self._places: deque[tuple[float, complex]] = deque()
+        self._since_s: float | None = None
+        self._resolution = 1.0
 
     def push(self, sample: MotionSample) -> None:
         """Take in one sample; stamps increase."""
         now_s = sample.stamp.time_s
+        self._resolution = sample.resolution
+        if self._since_s is None:
+            self._since_s = now_s
         self.blinks.push(now_s, "blink" in sample.flags)
         if sample.flags & {"light", "texture"}:
             self._jumps.append(now_s)
@@ -102,11 +114,22 @@ class Disturbances:
         region. `whole`: for an expression of the whole face."""
         factor = np.full(len(REGIONS), 1 + HEAD_RISE_PER_PX * self.travel_px(from_s, to_s))
         if self.blinks.moved_in(from_s, to_s):
-            factor *= BLINK_FACTOR_WHOLE if whole else BLINK_FACTOR
+            factor *= WHOLE_BLINK_FACTOR if whole else BLINK_FACTOR
             factor[_LIDS] = np.inf
         if self._has_jump(from_s, to_s):
             factor[:] = np.inf
         return factor
+
+    def asked(self, pulse: Pulse, kind: Kind) -> float:
+        """Return how many times the usual strength is asked of a pulse of the newest samples."""
+        asked = 1.0
+        if self.blinks.fills(pulse.onset_s, pulse.offset_s):
+            asked *= SAME_BLINK_FACTOR
+        if self._since_s is not None and pulse.onset_s - self._since_s < EARLY_S:
+            asked *= EARLY_FACTOR
+        if kind == "micro" and self._resolution < 1:
+            asked *= self._resolution**-SMALL_POWER
+        return asked
 
     def name(self, from_s: float, to_s: float) -> str | None:
         """Return the worst disturbance in that time, in words, or None."""
@@ -131,9 +154,6 @@ class Disturbances:
 def is_crop_slip(motion: ArrayF64, *, blinked: bool) -> bool:
     """Return whether all regions, (R, 2) px from onset to apex, moved alike: the crop slipped.
     `blinked`: in a blink."""
-    mean_px = float(np.hypot(*motion.mean(axis=0)))
-    if mean_px > COHERENCE * float(np.hypot(*motion.T).max()):
-        return True
     alike = _similarities() @ motion.ravel()
     return bool(alike @ alike > (BLINK_SLIP if blinked else SLIP) * np.square(motion).sum())
 
@@ -141,31 +161,30 @@ def is_crop_slip(motion: ArrayF64, *, blinked: bool) -> bool:
 @cache
 def _similarities() -> ArrayF64:
     """Return an orthonormal base of shift, scale and turn of the face, (4, 2 R)."""
-    x, y, _ = (region_places() - region_places().mean(axis=0)).T
+    x, y, _ = (region_places() - region_places().mean(axis=0)).T  # so that they are orthogonal
     one, zero = np.ones_like(x), np.zeros_like(x)
-    ways = [(one, zero), (zero, one), (x, y), (-y, x)]
-    base: ArrayF64 = np.linalg.qr(np.stack([np.stack(way, axis=1).ravel() for way in ways]).T)[0].T
+    ways = np.array([(one, zero), (zero, one), (x, y), (-y, x)]).transpose(0, 2, 1).reshape(4, -1)
+    base: ArrayF64 = ways / np.linalg.norm(ways, axis=1, keepdims=True)
     return base
 
 
 def is_closing_lid(motion: ArrayF64) -> bool:
     """Return whether the regions' motion from onset to apex, (R, 2) px, is that of a closing lid: a
     blink that neither the mesh nor the pictures of the eyes show, as behind glasses."""
-    lids = motion[_LID_REGIONS]
+    lids = motion[_LIDS]
     aside_px, down_px = lids[lids[:, 1].argmax()]
     others_px = np.hypot(*motion[~_LIDS].T).max()
     return bool(down_px > max(CLOSING * others_px, abs(aside_px)))
 
 
-def moved_on_further(onset: ArrayF64, apex: ArrayF64, offset: ArrayF64, share: float) -> bool:
-    """Return whether a region went further from onset to offset than any region in between: where
-    they were, (2 R,) px, with the apex at this `share` of the time."""
-    step = offset - onset
-    between = apex - onset - share * step
-    step_px, between_px = (
-        float(np.hypot(each[0::2], each[1::2]).max()) for each in (step, between)
-    )
-    return step_px > max(STEP_PX, STEP_SHARE * between_px)
+def is_part_of_larger(pulse: Pulse, history: History) -> bool:
+    """Return whether a region went further from onset to offset than any region in between."""
+    onset, apex, offset = positions(history, pulse)
+    values = history.values
+    step = values[offset] - values[onset]
+    between = values[apex] - values[onset] - (apex - onset) / (offset - onset) * step
+    step_px, between_px = (np.hypot(each[0::2], each[1::2]).max() for each in (step, between))
+    return bool(step_px > max(STEP_PX, between_px))
 
 
 def lip_went_far(pulse: Pulse) -> bool:

@@ -37,8 +37,8 @@ from realtime.spotting.rejection_rules import (
     is_closing_lid,
     is_crop_slip,
     is_glance,
+    is_part_of_larger,
     lip_went_far,
-    moved_on_further,
     spoke_before,
 )
 from realtime.spotting.smoothing import History
@@ -94,18 +94,9 @@ REST_SHARE = 0.3
 END_THRESHOLDS, END_SHARE = 0.5, 0.15
 """…if it has also moved on since the pulse ended, by so many thresholds and this share of the
 height: a head that turns slowly takes the face away from its rest, too."""
-WHOLE_BLINK_FACTOR = 1.3
+BLINK_STRENGTH = 1.3
 """Near a blink an expression of the whole face needs so much more strength, although the blink's
 own motion counts as noise there."""
-SAME_BLINK_FACTOR = 1.5
-"""An expression that takes just as long as a blink, and when it does, needs so much more."""
-EARLY_S, EARLY_FACTOR = 0.4, 1.5
-"""An expression that begins so soon after the face was first seen needs so much more, because
-nobody knows yet how that face rests."""
-SMALL_POWER = 1.5
-"""Of a face with fewer pixels than the crop more strength is asked of a micro-expression, by this
-power of how many fewer there are along a line: what the picture cannot show is noise in the
-crop."""
 JUMP_LEAD_S, JUMP_TAIL_S = 0.1, 0.2
 """What the light's jump seems to move is no noise of the face."""
 MOVED_SD, MOVED_SHARE = 3.0, 0.5
@@ -151,7 +142,6 @@ class Spotter:
         self._track: int | None = None
         self._last: Stamp | None = None
         self._period_s = 0.0
-        self._resolution = 1.0
         self.ask_for(c.least_me_probability)
 
     def ask_for(self, least_me_probability: float) -> None:
@@ -175,7 +165,6 @@ class Spotter:
             else:
                 self._period_s += 0.1 * (apart_s - self._period_s) if self._period_s else apart_s
         self._last, self._track = sample.stamp, sample.track
-        self._resolution = sample.resolution
 
         self._history.push(sample.stamp, sample.displacement.astype(np.float64).ravel())
         self._disturbances.push(sample)
@@ -273,7 +262,7 @@ class Spotter:
         if pulse.depth < LEAST_DEPTH:
             return "rose or returned only in part"
         objection = self._find_objection(group, pulse, window)
-        if objection is None and self._is_part_of_more(pulse):
+        if objection is None and is_part_of_larger(pulse, self._history):
             return "part of a larger movement"
         return objection
 
@@ -299,12 +288,6 @@ class Spotter:
         if group == _MOUTH and lip_went_far(pulse):
             return PROBABLY_SPEECH
         return self._other_course(group, pulse)
-
-    def _is_part_of_more(self, pulse: Pulse) -> bool:
-        onset, apex, offset = positions(self._history, pulse)
-        values = self._history.values
-        share = (apex - onset) / (offset - onset)
-        return moved_on_further(values[onset], values[apex], values[offset], share)
 
     def _other_course(self, group: int, pulse: Pulse) -> str | None:
         """Return what a pulse is instead, judged by its course, or None for an expression."""
@@ -416,23 +399,12 @@ class Spotter:
         share = np.hypot(*pulse.motion.T) / threshold[regions]
         score = float(share.max())
         if group == _WHOLE:
-            strength = pulse.strength / (WHOLE_BLINK_FACTOR if self._blinked(pulse) else 1.0)
+            strength = pulse.strength / (BLINK_STRENGTH if self._blinked(pulse) else 1.0)
             score = 0.0 if score < LEAST_SHARE else strength
-        score /= self._asked(pulse, kind)
+        score /= self._disturbances.asked(pulse, kind)
         margin = score if group == _WHOLE else min(score, self._whole.backing(pulse))
         p = me_probability(margin) if kind == "micro" else None
         return cut_window(self._history, pulse, kind, regions, share, score, p, open_end=open_end)
-
-    def _asked(self, pulse: Pulse, kind: Kind) -> float:
-        """Return how many times the usual strength is asked of a pulse."""
-        asked = 1.0
-        if self._disturbances.blinks.fills(pulse.onset_s, pulse.offset_s):
-            asked *= SAME_BLINK_FACTOR
-        if pulse.onset_s - self._history.times_s[0] < EARLY_S:
-            asked *= EARLY_FACTOR
-        if kind == "micro" and self._resolution < 1:
-            asked *= self._resolution**-SMALL_POWER
-        return asked
 
     def _blinked(self, pulse: Pulse) -> bool:
         return self._disturbances.blinks.moved_in(pulse.onset_s, pulse.offset_s)
