@@ -232,7 +232,7 @@ def test_while_it_records_a_page_learns_no_names_unless_the_plan_shows_them(
         serving(config) as served,
         connect(f"ws://127.0.0.1:{served.port}/live/view", max_size=2**24) as socket,
     ):
-        runs = True
+        runs, ended = True, 0
         while runs or not last.get("label"):
             message = socket.recv(60)
             if isinstance(message, bytes):
@@ -242,6 +242,11 @@ def test_while_it_records_a_page_learns_no_names_unless_the_plan_shows_them(
             told = json.loads(message)
             if told.get("type") == "status":
                 runs = told["state"] in ("starting", "running")
+                ended += not runs
+                assert ended < 60, (
+                    told,
+                    served.session.results.events(),
+                )
             if told.get("type") == "event" and told["state"] == "confirmed":
                 last = told
             # Once it has ended, a name may come before the status that says so.
