@@ -231,6 +231,7 @@ def test_while_it_records_a_page_learns_no_names_unless_the_plan_shows_them(
     looped = f"loop:{expression_clip}"
     config = LiveConfig(looped, seconds=60, classifier=str(untrained), record=plan)
     while_recording: list[str] = []
+    told: dict[str, Any] = {}
     last: dict[str, Any] = {}
     with (
         serving(config) as served,
