@@ -12,6 +12,7 @@ from realtime.spotting.rejection_rules import (
     is_closing_lid,
     is_crop_slip,
     spoke_before,
+    talked_before,
 )
 from realtime.spotting.smoothing import History
 
@@ -86,22 +87,46 @@ LIPS = [i for i, name in enumerate(REGIONS) if name.startswith(("lip", "mouth", 
     ],
 )
 def test_a_mouth_speaks_when_it_moves_by_itself(moving, hertz, speaks):
+    motion = np.zeros((60, len(REGIONS), 2))
+    motion[:, list(moving), 1] = 0.8 * np.sin(2 * np.pi * hertz * np.arange(60) / 30)[:, None]
+    history = remember(motion, 30)
+    assert spoke_before(smile(1.6), np.full(len(LOWER), 0.3), history) is speaks
+    assert talked_before(smile(1.6), history) is speaks
+
+
+@pytest.mark.parametrize("fps", [25, 60, 200])
+def test_between_two_words_someone_talks_who_seems_to_rest(fps):
+    time_s = np.arange(round(3 * fps)) / fps
+    words = np.where(time_s < 1.8, 2 * np.sin(2 * np.pi * 4 * time_s), 0.0)
+    before = np.exp(-0.5 * ((time_s - 1.2) / 0.08) ** 2)  # an expression, a second ago
+    for course, talks in ((words, True), (2 * before, False), (0 * time_s, False)):
+        motion = np.random.default_rng(1).normal(0, 0.1, (len(time_s), len(REGIONS), 2))
+        motion[:, LIPS, 1] += course[:, None]
+        history = remember(motion, fps)
+        assert talked_before(smile(2.6), history) is talks
+        assert not spoke_before(smile(2.6), np.full(len(LOWER), 0.6), history)
+        assert not talked_before(smile(0.4), history)  # too early to tell
+
+
+def remember(motion, fps):
+    """A history of the regions' motion, (n, R, 2) px."""
     history = History(2 * len(REGIONS), 6.0, 0.02)
-    for k in range(60):
-        motion = np.zeros((len(REGIONS), 2))
-        motion[list(moving), 1] = 0.8 * np.sin(2 * np.pi * hertz * k / 30)
-        history.push(Stamp(k, k / 30), motion.ravel())
-    smile = Pulse(
+    for k, each in enumerate(motion):
+        history.push(Stamp(k, k / fps), each.ravel())
+    return history
+
+
+def smile(onset_s):
+    return Pulse(
         state="ended",
-        onset_s=1.6,
-        apex_s=1.8,
-        offset_s=1.95,
+        onset_s=onset_s,
+        apex_s=onset_s + 0.2,
+        offset_s=onset_s + 0.35,
         fall=1.0,
         depth=1.0,
         variation_ratio=1.0,
         motion=np.full((len(LOWER), 2), 0.5),
     )
-    assert spoke_before(smile, np.full(len(LOWER), 0.3), history) is speaks
 
 
 @pytest.mark.parametrize("blinked", [False, True])

@@ -46,6 +46,11 @@ onset; otherwise the person is speaking."""
 MOUTH_REST_SHARE = 0.3
 """A mouth rests if it moves less than this share of the pulse's height, or less than a face at rest
 does."""
+TALK_S, TALK_STEP_S, TALK_PX_S = 2.0, 0.1, 5.0
+"""A mouth talks that has moved so fast for so long before onset: px a second in the mean, in steps
+of `TALK_STEP_S`, in which the noise of single frames is small."""
+LEAST_TALK_S = 0.5
+"""Of less time nobody can say that it was talk."""
 GLANCE = 1.5
 """A glance moves the skin below both lids sideways, by this factor more than up or down."""
 
@@ -204,15 +209,33 @@ def is_glance(pulse: Pulse) -> bool:
 def spoke_before(pulse: Pulse, quiet_px: ArrayF64, history: History) -> bool:
     """Return whether the mouth moved just before `pulse` began: beyond `quiet_px`, (L,) of a lower
     face at rest, and not with the nose or in a steady drift, as all of a head does that sways."""
-    from_s, to_s = pulse.onset_s - MOUTH_REST_S, pulse.onset_s - MOUTH_REST_UNTIL_S
-    begin, end = history.since(from_s), history.since(to_s)
-    if end - begin < 3:
+    times, moved = _mouth(history, pulse.onset_s - MOUTH_REST_S, pulse.onset_s - MOUTH_REST_UNTIL_S)
+    if len(times) < 3:
         return False
-    motion = history.values[begin:end].reshape(end - begin, len(REGIONS), 2)
-    moved = motion[:, LOWER] - motion[:, _NOSE].mean(axis=1, keepdims=True)
-    times = history.times_s[begin:end] - history.times_s[begin:end].mean()
+    times = times - times.mean()
     moved -= moved.mean(axis=0)
     moved -= times[:, None, None] * np.tensordot(times, moved, 1) / (times @ times)
     height_px = float(np.hypot(*pulse.motion.T).max())
     reach_px = np.hypot(moved[..., 0], moved[..., 1]).max(axis=0)
     return bool((reach_px > np.maximum(quiet_px, MOUTH_REST_SHARE * height_px)).any())
+
+
+def talked_before(pulse: Pulse, history: History) -> bool:
+    """Return whether the person was talking when `pulse` began: the mouth had moved all the time,
+    not in the last moment alone. Between two words it rests."""
+    times, moved = _mouth(history, pulse.onset_s - TALK_S, pulse.onset_s - MOUTH_REST_UNTIL_S)
+    if len(times) < 2 or times[-1] - times[0] < LEAST_TALK_S:
+        return False
+    steps = np.arange(int((times[-1] - times[0]) / TALK_STEP_S)) * TALK_STEP_S
+    steps = times.searchsorted(times[0] + steps)
+    u, v = np.moveaxis(np.diff(moved[steps], axis=0), 2, 0)
+    return bool(np.hypot(u, v).mean(axis=0).max() > TALK_PX_S * TALK_STEP_S)
+
+
+def _mouth(history: History, from_s: float, to_s: float) -> tuple[ArrayF64, ArrayF64]:
+    """Return the times in that span, (n,), and where the lower face was then, (n, L, 2) px from
+    the nose."""
+    span = slice(history.since(from_s), history.since(to_s))
+    motion = history.values[span].reshape(-1, len(REGIONS), 2)
+    nose = motion[:, _NOSE].mean(axis=1, keepdims=True)
+    return history.times_s[span], motion[:, LOWER] - nose

@@ -40,6 +40,7 @@ from realtime.spotting.rejection_rules import (
     is_part_of_larger,
     lip_went_far,
     spoke_before,
+    talked_before,
 )
 from realtime.spotting.smoothing import History
 from realtime.spotting.windows import (
@@ -97,6 +98,9 @@ height: a head that turns slowly takes the face away from its rest, too."""
 BLINK_STRENGTH = 1.3
 """Near a blink an expression of the whole face needs so much more strength, although the blink's
 own motion counts as noise there."""
+TALK_STRENGTH = 2.0
+"""While someone talks, brows move along a little. An expression needs so much strength there, and
+one of the lower face cannot be told from a word."""
 JUMP_LEAD_S, JUMP_TAIL_S = 0.1, 0.2
 """What the light's jump seems to move is no noise of the face."""
 MOVED_SD, MOVED_SHARE = 3.0, 0.5
@@ -286,6 +290,9 @@ class Spotter:
         elif self._whole.backing(pulse) < self._margin:
             return "a blink" if self._blinked(pulse) else "too weak"
         if group == _MOUTH and lip_went_far(pulse):
+            return PROBABLY_SPEECH
+        lower = group == _MOUTH or REGIONS.index(window.regions[0]) in LOWER
+        if (lower or window.score < TALK_STRENGTH) and talked_before(pulse, self._history):
             return PROBABLY_SPEECH
         return self._other_course(group, pulse)
 
