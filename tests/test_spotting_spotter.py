@@ -348,6 +348,19 @@ def test_a_syllable_after_a_pause_is_heard_as_speech():
     assert closed(series(60, 8, [*words, last])) == []
 
 
+@pytest.mark.parametrize("fps", [25, 60, 200])
+def test_a_face_that_begins_to_talk_at_once_says_a_word(fps):
+    """Nobody knows yet whether it talks, so its first expression waits for what follows."""
+    mouth = ("mouth_corner_left", "mouth_corner_right")
+    first = Pulse(0.6, 0.75, 0.95, 1.1, mouth)
+    words = [Pulse(on, on + 0.1, on + 0.22, 1.6, mouth) for on in 1.05 + 0.22 * np.arange(8)]
+    assert [w for w in closed(series(fps, 4, [first, *words])) if w.kind == "micro"] == []
+    (window,) = closed(series(fps, 4, [first]))
+    assert set(window.regions) == set(mouth)
+    assert errors_s(window, first).max() < 0.06
+    assert closed(series(fps, 1.2, [first])) == [window]  # footage may end before it has waited
+
+
 def test_a_slip_of_the_crop_is_not_reported():
     found = updates(series(60, 6, [Pulse(3.0, 3.15, 3.35, 1.0, REGIONS)]))
     assert [u for u in found if u.state == "closed"] == []

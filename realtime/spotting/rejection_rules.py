@@ -130,11 +130,15 @@ class Disturbances:
         asked = 1.0
         if self.blinks.fills(pulse.onset_s, pulse.offset_s):
             asked *= SAME_BLINK_FACTOR
-        if self._since_s is not None and pulse.onset_s - self._since_s < EARLY_S:
+        if self.seen_s(pulse) < EARLY_S:
             asked *= EARLY_FACTOR
         if kind == "micro" and self._resolution < 1:
             asked *= self._resolution**-SMALL_POWER
         return asked
+
+    def seen_s(self, pulse: Pulse) -> float:
+        """Return how long the face had been seen when a pulse began."""
+        return pulse.onset_s - (pulse.onset_s if self._since_s is None else self._since_s)
 
     def name(self, from_s: float, to_s: float) -> str | None:
         """Return the worst disturbance in that time, in words, or None."""
@@ -221,15 +225,21 @@ def spoke_before(pulse: Pulse, quiet_px: ArrayF64, history: History) -> bool:
 
 
 def talked_before(pulse: Pulse, history: History) -> bool:
-    """Return whether the person was talking when `pulse` began: the mouth had moved all the time,
-    not in the last moment alone. Between two words it rests."""
-    times, moved = _mouth(history, pulse.onset_s - TALK_S, pulse.onset_s - MOUTH_REST_UNTIL_S)
+    """Return whether the person was talking when `pulse` began."""
+    return is_talking(history, pulse.onset_s - TALK_S, pulse.onset_s - MOUTH_REST_UNTIL_S)
+
+
+def is_talking(history: History, from_s: float, to_s: float) -> bool:
+    """Return whether the person talks in that time: the mouth moves all the time. Between two words
+    it may rest."""
+    times, moved = _mouth(history, from_s, to_s)
     if len(times) < 2 or times[-1] - times[0] < LEAST_TALK_S:
         return False
-    steps = np.arange(int((times[-1] - times[0]) / TALK_STEP_S)) * TALK_STEP_S
-    steps = times.searchsorted(times[0] + steps)
-    u, v = np.moveaxis(np.diff(moved[steps], axis=0), 2, 0)
-    return bool(np.hypot(u, v).mean(axis=0).max() > TALK_PX_S * TALK_STEP_S)
+    ends = np.arange(times.searchsorted(times[0] + TALK_STEP_S), len(times))
+    starts = times.searchsorted(times[ends] - TALK_STEP_S)
+    u, v = np.moveaxis(moved[ends] - moved[starts], 2, 0)
+    speed_px_s = np.hypot(u, v) / (times[ends] - times[starts])[:, None]
+    return bool(speed_px_s.mean(axis=0).max() > TALK_PX_S)
 
 
 def _mouth(history: History, from_s: float, to_s: float) -> tuple[ArrayF64, ArrayF64]:

@@ -38,6 +38,7 @@ from realtime.spotting.rejection_rules import (
     is_crop_slip,
     is_glance,
     is_part_of_larger,
+    is_talking,
     lip_went_far,
     spoke_before,
     talked_before,
@@ -101,6 +102,9 @@ own motion counts as noise there."""
 TALK_STRENGTH = 2.0
 """While someone talks, brows move along a little. An expression needs so much strength there, and
 one of the lower face cannot be told from a word."""
+WORD_S, WORD_PATIENCE_S = 1.0, 0.6
+"""In the first second of a face nobody knows whether the person talks. What may be a word waits for
+so long after its offset: if the mouth goes on, it was one."""
 JUMP_LEAD_S, JUMP_TAIL_S = 0.1, 0.2
 """What the light's jump seems to move is no noise of the face."""
 MOVED_SD, MOVED_SHARE = 3.0, 0.5
@@ -115,12 +119,14 @@ class _Candidate:
     announced: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Ended:
     candidate: _Candidate
     group: int
     window: Window
     since_s: float
+    may_be_word: bool
+    rested: bool = False
 
 
 class Spotter:
@@ -233,7 +239,8 @@ class Spotter:
         reason = self._find_fault(group, pulse, window)
         if reason is None:
             now_s = float(self._history.times_s[-1])
-            self._ended.append(_Ended(candidate, group, window, now_s))
+            new = self._disturbances.seen_s(pulse) < WORD_S and self._may_be_talk(group, window)
+            self._ended.append(_Ended(candidate, group, window, now_s, may_be_word=new))
         else:
             if group == _WHOLE:
                 self._whole.reject()
@@ -291,10 +298,14 @@ class Spotter:
             return "a blink" if self._blinked(pulse) else "too weak"
         if group == _MOUTH and lip_went_far(pulse):
             return PROBABLY_SPEECH
-        lower = group == _MOUTH or REGIONS.index(window.regions[0]) in LOWER
-        if (lower or window.score < TALK_STRENGTH) and talked_before(pulse, self._history):
+        if self._may_be_talk(group, window) and talked_before(pulse, self._history):
             return PROBABLY_SPEECH
         return self._other_course(group, pulse)
+
+    def _may_be_talk(self, group: int, window: Window) -> bool:
+        """Return whether an expression could not be told from what moves while someone talks."""
+        lower = group == _MOUTH or REGIONS.index(window.regions[0]) in LOWER
+        return lower or window.score < TALK_STRENGTH
 
     def _other_course(self, group: int, pulse: Pulse) -> str | None:
         """Return what a pulse is instead, judged by its course, or None for an expression."""
@@ -309,14 +320,28 @@ class Spotter:
     def _settle(self) -> Iterable[SpotUpdate]:
         """Emit pulses that ended a while ago, unless the face moves on. A pulse of the other half
         of the face is emitted with it if it belongs to the same expression."""
-        now_s = float(self._history.times_s[-1])
-        while self._ended and now_s - self._ended[0].since_s >= PATIENCE_S - self._period_s / 2:
-            first = self._ended.pop(0)
-            if self._moves_on(first):
-                number = first.candidate.number
-                yield SpotUpdate(number, "rejected", first.window, "movement continued")
+        now_s = float(self._history.times_s[-1]) + self._period_s / 2
+        for ended in tuple(self._ended):
+            if ended not in self._ended or now_s - ended.since_s < PATIENCE_S:
+                continue
+            if not ended.rested and self._moves_on(ended):
+                self._ended.remove(ended)
+                yield self._rejected(ended, "movement continued")
+                continue
+            ended.rested = True
+            offset_s = ended.candidate.pulse.offset_s
+            if ended.may_be_word and now_s - offset_s < WORD_PATIENCE_S:
+                continue
+            if ended.may_be_word and is_talking(self._history, offset_s, now_s):
+                for word in self._parts_of(ended):
+                    self._ended.remove(word)
+                    yield self._rejected(word, PROBABLY_SPEECH)
             else:
-                yield self._emit(first)
+                self._ended.remove(ended)
+                yield self._emit(ended)
+
+    def _rejected(self, ended: _Ended, reason: str) -> SpotUpdate:
+        return SpotUpdate(ended.candidate.number, "rejected", ended.window, reason)
 
     def _moves_on(self, ended: _Ended) -> bool:
         """Return whether the face has kept moving since a pulse ended."""
@@ -338,10 +363,13 @@ class Spotter:
         least = max(END_THRESHOLDS, END_SHARE * follower.distance(fall[None]))
         return follower.distance(moved) > least
 
+    def _parts_of(self, ended: _Ended) -> list[_Ended]:
+        """Return what has ended and belongs to the same expression, itself included if it waits."""
+        return [each for each in self._ended if is_same_expression(each.window, ended.window)]
+
     def _emit(self, first: _Ended) -> SpotUpdate:
         window, candidate = first.window, first.candidate
-        partners = [a for a in self._ended if is_same_expression(a.window, window)]
-        for partner in partners:
+        for partner in self._parts_of(first):
             self._ended.remove(partner)
             window = join_windows(window, partner.window)
             if partner.candidate.announced:
