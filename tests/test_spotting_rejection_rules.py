@@ -11,6 +11,7 @@ from realtime.spotting.rejection_rules import (
     Disturbances,
     is_closing_lid,
     is_crop_slip,
+    moves_alone,
     spoke_before,
     talked_before,
 )
@@ -140,8 +141,20 @@ def test_a_crop_that_turns_or_grows_has_slipped(blinked, turn, growth):
     assert is_crop_slip(motion, blinked=True)
 
 
-def test_no_expression_is_a_slipped_crop_or_a_closing_lid():
+@pytest.mark.parametrize("region", range(len(REGIONS)))
+def test_skin_moves_with_what_is_around_it(region):
+    motion = np.zeros((len(REGIONS), 2))
+    motion[region] = 4.0, 0.5  # hair, an iris, the wall behind
+    assert moves_alone(motion)
+    places = region_places()[:, :2]
+    near = np.exp(-0.5 * np.square(places - places[region]).sum(axis=1) / 30**2)
+    assert not moves_alone(4 * near[:, None] * (0.0, 1.0))
+
+
+def test_no_expression_is_a_slipped_crop_or_a_closing_lid_or_no_skin():
     motions = expression_patterns().reshape(-1, len(REGIONS), 2)
+    sizes = np.linalg.norm(motions, axis=2).max(axis=1)
+    assert not any(map(moves_alone, 2 * motions / sizes[:, None, None]))
     slipped = [is_crop_slip(motion, blinked=False) for motion in motions]
     closing = [is_closing_lid(motion) for motion in motions]
     assert not any(slipped)

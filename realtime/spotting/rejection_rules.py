@@ -9,6 +9,7 @@ from collections import deque
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.records import ArrayF64, Kind, MotionSample
 from realtime.spotting.blinks import Blinks
@@ -57,6 +58,9 @@ GLANCE = 1.5
 CLOSING = 1.2
 """A lid that closes takes the skin below it down, by this factor further than all else moves. An
 expression tightens lower lids: they go up."""
+ALONE_PX, NEIGHBOURS = 2.0, 3
+"""Skin is of one piece: no region of an expression goes so much further than its `NEIGHBOURS`
+nearest. An iris, hair or a hand before it does, and so does what lies behind a face's rim."""
 STEP_PX = 1.5
 """A face that has moved on by more than this from onset to offset, and by more than in between, has
 made a larger movement: a smile that fades, a word."""
@@ -184,6 +188,23 @@ def is_closing_lid(motion: ArrayF64) -> bool:
     aside_px, down_px = lids[lids[:, 1].argmax()]
     others_px = np.hypot(*motion[~_LIDS].T).max()
     return bool(down_px > max(CLOSING * others_px, abs(aside_px)))
+
+
+def moves_alone(motion: ArrayF64) -> bool:
+    """Return whether the region that moves furthest from onset to apex, (R, 2) px, leaves those
+    around it behind."""
+    size = np.hypot(*motion.T)
+    furthest = int(size.argmax())
+    return bool(size[furthest] - size[_neighbours()[furthest]].max() > ALONE_PX)
+
+
+@cache
+def _neighbours() -> NDArray[np.int64]:
+    """Return the nearest regions of each, (R, `NEIGHBOURS`)."""
+    places = region_places()[:, :2]
+    apart = np.linalg.norm(places[:, None] - places, axis=2)
+    nearest: NDArray[np.int64] = apart.argsort(axis=1)[:, 1 : NEIGHBOURS + 1]
+    return nearest
 
 
 def is_part_of_larger(pulse: Pulse, history: History) -> bool:

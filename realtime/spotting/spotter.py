@@ -40,6 +40,7 @@ from realtime.spotting.rejection_rules import (
     is_part_of_larger,
     is_talking,
     lip_went_far,
+    moves_alone,
     spoke_before,
     talked_before,
 )
@@ -288,6 +289,8 @@ class Spotter:
             return "the whole face moved as one"
         if group != _MOUTH and is_closing_lid(motion):
             return "a blink"
+        if moves_alone(motion):
+            return "one place moved alone"
         if group == _WHOLE:
             if self._whole.moved_before(pulse):
                 return "the face moved before"
