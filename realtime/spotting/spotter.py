@@ -130,6 +130,11 @@ class _Ended:
     rested: bool = False
 
 
+def _may_be_talk(window: Window) -> bool:
+    """Return whether an expression could not be told from what moves while someone talks."""
+    return REGIONS.index(window.regions[0]) in LOWER or window.score < TALK_STRENGTH
+
+
 class Spotter:
     """Turns the motion samples of one source, in order, into expressions. Deterministic."""
 
@@ -240,7 +245,7 @@ class Spotter:
         reason = self._find_fault(group, pulse, window)
         if reason is None:
             now_s = float(self._history.times_s[-1])
-            new = self._disturbances.seen_s(pulse) < WORD_S and self._may_be_talk(group, window)
+            new = self._disturbances.seen_s(pulse) < WORD_S and _may_be_talk(window)
             self._ended.append(_Ended(candidate, group, window, now_s, may_be_word=new))
         else:
             if group == _WHOLE:
@@ -301,14 +306,9 @@ class Spotter:
             return "a blink" if self._blinked(pulse) else "too weak"
         if group == _MOUTH and lip_went_far(pulse):
             return PROBABLY_SPEECH
-        if self._may_be_talk(group, window) and talked_before(pulse, self._history):
+        if _may_be_talk(window) and talked_before(pulse, self._history):
             return PROBABLY_SPEECH
         return self._other_course(group, pulse)
-
-    def _may_be_talk(self, group: int, window: Window) -> bool:
-        """Return whether an expression could not be told from what moves while someone talks."""
-        lower = group == _MOUTH or REGIONS.index(window.regions[0]) in LOWER
-        return lower or window.score < TALK_STRENGTH
 
     def _other_course(self, group: int, pulse: Pulse) -> str | None:
         """Return what a pulse is instead, judged by its course, or None for an expression."""
