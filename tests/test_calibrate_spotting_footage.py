@@ -37,10 +37,11 @@ def first(schedule: Schedule, seed: int) -> TrueExpression:
 
 
 def found(schedule: Schedule, seed: int) -> list[Window]:
-    """Micro-expressions that are reported until half a second after the first one's end."""
+    """Micro-expressions that are reported until 0.8 s after the first one's end, when
+    even what might have been a first word is known."""
     perception = Perception()
     windows = []
-    for frame in DrawnFootage(seed, first(schedule, seed).offset_s + 0.5, 30.0, schedule).frames():
+    for frame in DrawnFootage(seed, first(schedule, seed).offset_s + 0.8, 30.0, schedule).frames():
         signal = perception.step(frame).signal
         windows += (
             [] if signal is None else [u.window for u in signal.updates if u.state == "closed"]

@@ -257,7 +257,7 @@ def is_talking(history: History, from_s: float, to_s: float) -> bool:
     if len(times) < 2 or times[-1] - times[0] < LEAST_TALK_S:
         return False
     ends = np.arange(times.searchsorted(times[0] + TALK_STEP_S), len(times))
-    starts = times.searchsorted(times[ends] - TALK_STEP_S)
+    starts = np.minimum(times.searchsorted(times[ends] - TALK_STEP_S), ends - 1)  # few frames
     u, v = np.moveaxis(moved[ends] - moved[starts], 2, 0)
     speed_px_s = np.hypot(u, v) / (times[ends] - times[starts])[:, None]
     return bool(speed_px_s.mean(axis=0).max() > TALK_PX_S)
