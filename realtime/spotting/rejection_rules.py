@@ -5,6 +5,7 @@ of the light. The functions judge a pulse by where the face moved and by what ca
 crop, a glance, speech.
 """
 
+import math
 from collections import deque
 from functools import cache
 
@@ -95,14 +96,14 @@ class Disturbances:
         self._jumps: deque[float] = deque()
         self._travels: deque[tuple[float, float]] = deque()
         self._places: deque[tuple[float, complex]] = deque()
-        self._since_s: float | None = None
+        self._since_s = -math.inf
         self._resolution = 1.0
 
     def push(self, sample: MotionSample) -> None:
         """Take in one sample; stamps increase."""
         now_s = sample.stamp.time_s
         self._resolution = sample.resolution
-        if self._since_s is None:
+        if self._since_s == -math.inf:
             self._since_s = now_s
         self.blinks.push(now_s, "blink" in sample.flags)
         if sample.flags & {"light", "texture"}:
@@ -142,7 +143,7 @@ class Disturbances:
 
     def seen_s(self, pulse: Pulse) -> float:
         """Return how long the face had been seen when a pulse began."""
-        return pulse.onset_s - (pulse.onset_s if self._since_s is None else self._since_s)
+        return pulse.onset_s - self._since_s
 
     def name(self, from_s: float, to_s: float) -> str | None:
         """Return the worst disturbance in that time, in words, or None."""
@@ -257,7 +258,8 @@ def is_talking(history: History, from_s: float, to_s: float) -> bool:
     if len(times) < 2 or times[-1] - times[0] < LEAST_TALK_S:
         return False
     ends = np.arange(times.searchsorted(times[0] + TALK_STEP_S), len(times))
-    starts = np.minimum(times.searchsorted(times[ends] - TALK_STEP_S), ends - 1)  # few frames
+    # At low rates two frames may be further apart than a step.
+    starts = np.minimum(times.searchsorted(times[ends] - TALK_STEP_S), ends - 1)
     u, v = np.moveaxis(moved[ends] - moved[starts], 2, 0)
     speed_px_s = np.hypot(u, v) / (times[ends] - times[starts])[:, None]
     return bool(speed_px_s.mean(axis=0).max() > TALK_PX_S)

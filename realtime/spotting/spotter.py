@@ -328,8 +328,7 @@ class Spotter:
             if ended not in self._ended or now_s - ended.since_s < PATIENCE_S:
                 continue
             if not ended.rested and self._moves_on(ended):
-                self._ended.remove(ended)
-                yield self._rejected(ended, "movement continued")
+                yield self._reject(ended, "movement continued")
                 continue
             ended.rested = True
             offset_s = ended.candidate.pulse.offset_s
@@ -337,13 +336,13 @@ class Spotter:
                 continue
             if ended.may_be_word and is_talking(self._history, offset_s, now_s):
                 for word in self._parts_of(ended):
-                    self._ended.remove(word)
-                    yield self._rejected(word, PROBABLY_SPEECH)
+                    yield self._reject(word, PROBABLY_SPEECH)
             else:
                 self._ended.remove(ended)
                 yield self._emit(ended)
 
-    def _rejected(self, ended: _Ended, reason: str) -> SpotUpdate:
+    def _reject(self, ended: _Ended, reason: str) -> SpotUpdate:
+        self._ended.remove(ended)
         return SpotUpdate(ended.candidate.number, "rejected", ended.window, reason)
 
     def _moves_on(self, ended: _Ended) -> bool:
