@@ -4,7 +4,6 @@ address that fsspec (https://filesystem-spec.readthedocs.io, BSD-3) knows.
 
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 from model.errors import SourceError
 from realtime.sources import hide_password
 from realtime.sources.network_stream import SCHEMES
+from realtime.sources.scratch_folder import ScratchFolder
 
 _VERSION = ("size", "mtime", "created", "etag", "content-md5", "digest", "lastmodified",
             "last_modified", "last-modified", "last_write_time", "modificationtime", "md5hash",
@@ -75,7 +75,7 @@ def fetched(spec: str) -> Iterator[Path]:
                 f"{shown} has {size / 1e9:.1f} GB and {folder} room for {free / 1e9:.1f} GB: make "
                 "room there, or set TMPDIR to a folder that has it"
             )
-        path = Path(folder, remote_name(spec) or "recording")
+        path = folder / (remote_name(spec) or "recording")
         with _errors_in_one_line(spec):
             found.files.get_file(found.path, str(path))
         if path.stat().st_size != size:
@@ -88,21 +88,21 @@ def _scratch_folder() -> Iterator[tuple[Path, int]]:
     """Yield a new folder for temporary files, and the room there, B. It is deleted afterwards.
     Raises `SourceError` if it cannot be made or deleted."""
     try:
-        folder = tempfile.TemporaryDirectory(prefix="fmanet-")
-        free = shutil.disk_usage(folder.name).free
+        scratch = ScratchFolder()
+        free = shutil.disk_usage(scratch.films).free
     except OSError as error:
         raise SourceError(
             f"no folder for a copy of the recording ({error.strerror or error}): set TMPDIR to one "
             "that can be written"
         ) from None
     try:
-        yield Path(folder.name), free
+        yield scratch.films, free
     finally:
         try:
-            folder.cleanup()
+            scratch.delete()
         except OSError as error:
             raise SourceError(
-                f"{folder.name}, with a copy of the recording, cannot be deleted "
+                f"{scratch.films}, with a copy of the recording, cannot be deleted "
                 f"({error.strerror}): delete it"
             ) from None
 

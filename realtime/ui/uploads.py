@@ -1,14 +1,14 @@
 """Takes a film from the page, shows it, and deletes it once another source is chosen.
 
 The film lies in a private temporary folder until then: pausing, stopping and starting again need
-it. Nobody else on the machine can read it, and it is gone when the program ends.
+it. Nobody else on the machine can read it, and it is gone when the program ends; of a program that
+is killed, when the next begins.
 """
 
 import re
 import shutil
 import tempfile
 import threading
-import weakref
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -22,6 +22,7 @@ from starlette.requests import ClientDisconnect
 from model.errors import InputError
 from realtime.live import LiveSession
 from realtime.sources.camera_modes import find_cameras
+from realtime.sources.scratch_folder import ScratchFolder
 from realtime.ui.closed_routes import UPLOAD_PATH
 from realtime.ui.failures import report_failure
 
@@ -38,8 +39,8 @@ class Uploads:
 
     def __init__(self, session: LiveSession) -> None:
         self._session = session
-        self.folder = Path(tempfile.mkdtemp(prefix="fmanet-upload-"))  # 0700
-        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        self._scratch = ScratchFolder()
+        self.folder = self._scratch.films
         self._busy = threading.Lock()
 
     def tidy(self) -> None:
