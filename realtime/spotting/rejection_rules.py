@@ -141,6 +141,10 @@ class Disturbances:
             asked *= self._resolution**-SMALL_POWER
         return asked
 
+    def blinked(self, pulse: Pulse) -> bool:
+        """Return whether an eye moved while a pulse lasted."""
+        return self.blinks.moved_in(pulse.onset_s, pulse.offset_s)
+
     def seen_s(self, pulse: Pulse) -> float:
         """Return how long the face had been seen when a pulse began."""
         return pulse.onset_s - self._since_s

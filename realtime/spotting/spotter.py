@@ -12,7 +12,7 @@ other thresholds, head motion raises all thresholds, a jump of the light silence
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -27,23 +27,20 @@ from model.records import (
 )
 from realtime.spotting.baseline_file import Baseline
 from realtime.spotting.expression_patterns import expression_patterns
+from realtime.spotting.judgement import (
+    GROUPS,
+    LEAST_DEPTH,
+    MOUTH,
+    PROBABLY_SPEECH,
+    WHOLE,
+    Judgement,
+    may_be_talk,
+)
 from realtime.spotting.matched_filter import MatchedPulses
 from realtime.spotting.me_probability import AT_BAR, margin_of, me_probability
-from realtime.spotting.motion import LOWER, REGIONS, UPPER
+from realtime.spotting.motion import LOWER, REGIONS
 from realtime.spotting.region_pulse import Band, Pulse, PulseFollower
-from realtime.spotting.rejection_rules import (
-    MOST_VARIATION_RATIO,
-    Disturbances,
-    is_closing_lid,
-    is_crop_slip,
-    is_glance,
-    is_part_of_larger,
-    is_talking,
-    lip_went_far,
-    moves_alone,
-    spoke_before,
-    talked_before,
-)
+from realtime.spotting.rejection_rules import Disturbances, is_talking
 from realtime.spotting.smoothing import History
 from realtime.spotting.windows import (
     cut_window,
@@ -80,15 +77,10 @@ class SpotterConfig:
     """A gap between frames longer than this, and longer than three periods, ends the tracking."""
 
 
-_GROUPS = tuple(np.array(group, np.int64) for group in (UPPER, LOWER, range(len(REGIONS))))
-_MOUTH, _WHOLE = 1, 2
 GAP_PERIODS = 3
 LEAST_SHARE = 0.45
 """The strongest region of an expression of the whole face moves by this share of its threshold. A
 face in constant motion bends all the time; its thresholds are high."""
-LEAST_DEPTH = 0.5
-"""The smallest `Pulse.depth` of an expression."""
-PROBABLY_SPEECH = "probably speech"
 PATIENCE_S = 0.055
 """How long an ended pulse waits. The face must stay at rest, or the person is speaking; and a pulse
 of the other half of the face may belong to it."""
@@ -100,9 +92,6 @@ height: a head that turns slowly takes the face away from its rest, too."""
 BLINK_STRENGTH = 1.3
 """Near a blink an expression of the whole face needs so much more strength, although the blink's
 own motion counts as noise there."""
-TALK_STRENGTH = 2.0
-"""While someone talks, brows move along a little. An expression needs so much strength there, and
-one of the lower face cannot be told from a word."""
 WORD_S, WORD_PATIENCE_S = 1.0, 0.6
 """In the first second of a face nobody knows whether the person talks. What may be a word waits for
 so long after its offset: if the mouth goes on, it was one."""
@@ -130,11 +119,6 @@ class _Ended:
     rested: bool = False
 
 
-def _may_be_talk(window: Window) -> bool:
-    """Return whether an expression could not be told from what moves while someone talks."""
-    return REGIONS.index(window.regions[0]) in LOWER or window.score < TALK_STRENGTH
-
-
 class Spotter:
     """Turns the motion samples of one source, in order, into expressions. Deterministic."""
 
@@ -144,16 +128,24 @@ class Spotter:
         self._history = History(2 * len(REGIONS), c.longest_s + 2.0, c.smoothing_s)
         micro = Band(longest_s=c.micro_s + 0.1, rest_s=0.8, settle_s=0.06)
         macro = Band(longest_s=c.longest_s, rest_s=6.0, settle_s=0.3)
-        self._micro = [PulseFollower(g, micro, floor[g], c.noise_factor) for g in _GROUPS[:_WHOLE]]
+        self._micro = [PulseFollower(g, micro, floor[g], c.noise_factor) for g in GROUPS[:WHOLE]]
         self._macro = [
             PulseFollower(g, macro, np.maximum(floor[g], c.macro_px), c.noise_factor)
-            for g in _GROUPS[:_WHOLE]
+            for g in GROUPS[:WHOLE]
         ]
         self._open: list[_Candidate | None] = [None, None, None]
         self._ended: list[_Ended] = []
         self._emitted: deque[Window] = deque(maxlen=8)
         self._disturbances = Disturbances(c.longest_s + 2.0)
         self._whole = MatchedPulses(expression_patterns(), self._disturbances.blinks)
+        self._judgement = Judgement(
+            self._history,
+            self._disturbances,
+            self._whole,
+            self._micro[MOUTH],
+            shortest_s=c.shortest_s,
+            micro_s=c.micro_s,
+        )
         self._numbers = 0
         self._track: int | None = None
         self._last: Stamp | None = None
@@ -165,7 +157,7 @@ class Spotter:
         least_margin = margin_of(least_me_probability)
         self._least = me_probability(least_margin)
         # What is asked for beyond the usual is asked at the end: it changes nothing of the rest.
-        self._margin = self._whole.opening = min(1.0, least_margin)
+        self._judgement.margin = self._whole.opening = min(1.0, least_margin)
 
     def push(self, sample: MotionSample) -> SpotSignal:
         """Take in one sample. Stamps must increase; otherwise raises ValueError."""
@@ -185,26 +177,26 @@ class Spotter:
         self._history.push(sample.stamp, sample.displacement.astype(np.float64).ravel())
         self._disturbances.push(sample)
         factor = self._disturbances.factor(sample.stamp.time_s, sample.stamp.time_s)
-        factors = [factor[regions] for regions in _GROUPS[:_WHOLE]]
+        factors = [factor[regions] for regions in GROUPS[:WHOLE]]
         strength = np.empty(len(REGIONS), np.float32)
         threshold = np.empty(len(REGIONS), np.float32)
         for i, (follower, raised) in enumerate(zip(self._micro, factors, strict=True)):
-            threshold[_GROUPS[i]] = follower.threshold * raised
+            threshold[GROUPS[i]] = follower.threshold * raised
             pulse = follower.push(self._history, raised * self._whole.opening)
-            strength[_GROUPS[i]] = follower.strength
+            strength[GROUPS[i]] = follower.strength
             if pulse is not None:
                 updates += self._micro_update(i, pulse)
         if sample.flags & {"light", "texture"}:
             self._whole.skip(sample.stamp.time_s - JUMP_LEAD_S, sample.stamp.time_s + JUMP_TAIL_S)
         whole = self._whole.push(self._history)
         if whole is not None:
-            updates += self._micro_update(_WHOLE, whole)
+            updates += self._micro_update(WHOLE, whole)
         updates += self._settle()
         large: list[str] = []
         for i, (follower, raised) in enumerate(zip(self._macro, factors, strict=True)):
             pulse = follower.push(self._history, raised)
             far = follower.strength > self._config.macro_px * raised
-            large += (REGIONS[region] for region in _GROUPS[i][far])
+            large += (REGIONS[region] for region in GROUPS[i][far])
             if pulse is not None and pulse.state == "ended":
                 updates += self._macro_update(i, pulse)
         return SpotSignal(
@@ -242,13 +234,13 @@ class Spotter:
             return
         self._open[group] = None
         window = self._window(group, pulse, "micro")
-        reason = self._find_fault(group, pulse, window)
+        reason = self._judgement.find_fault(group, pulse, window, self._period_s)
         if reason is None:
             now_s = float(self._history.times_s[-1])
-            new = self._disturbances.seen_s(pulse) < WORD_S and _may_be_talk(window)
+            new = self._disturbances.seen_s(pulse) < WORD_S and may_be_talk(window)
             self._ended.append(_Ended(candidate, group, window, now_s, may_be_word=new))
         else:
-            if group == _WHOLE:
+            if group == WHOLE:
                 self._whole.reject()
             yield SpotUpdate(candidate.number, "rejected", window, reason)
 
@@ -264,61 +256,7 @@ class Spotter:
             return None
         window = self._window(group, pulse, "micro", open_end=True)
         weak = is_improbable(window, self._least)
-        return None if weak or self._find_objection(group, pulse, window) else window
-
-    def _find_fault(self, group: int, pulse: Pulse, window: Window) -> str | None:
-        """Return why an ended pulse is not a micro-expression, or None."""
-        c = self._config
-        if pulse.state == "held":
-            return f"longer than {c.micro_s:g} s: not a micro-expression"
-        duration_s = pulse.offset_s - pulse.onset_s
-        if duration_s > c.micro_s + self._period_s:
-            return f"{duration_s:.2f} s long: not a micro-expression"
-        if duration_s < c.shortest_s - self._period_s:
-            return f"{1000 * duration_s:.0f} ms long: too short"
-        if pulse.depth < LEAST_DEPTH:
-            return "rose or returned only in part"
-        objection = self._find_objection(group, pulse, window)
-        if objection is None and is_part_of_larger(pulse, self._history):
-            return "part of a larger movement"
-        return objection
-
-    def _find_objection(self, group: int, pulse: Pulse, window: Window) -> str | None:
-        """Return what speaks against a pulse, whatever its course, or None."""
-        if window.score < self._margin:
-            return self._disturbances.name(pulse.onset_s, pulse.offset_s) or "too weak"
-        onset, apex, _ = positions(self._history, pulse)
-        values = self._history.values
-        motion = (values[apex] - values[onset]).reshape(-1, 2)
-        if is_crop_slip(motion, blinked=self._blinked(pulse)):
-            return "the whole face moved as one"
-        if group != _MOUTH and is_closing_lid(motion):
-            return "a blink"
-        if moves_alone(motion):
-            return "one place moved alone"
-        if group == _WHOLE:
-            if self._whole.moved_before(pulse):
-                return "the face moved before"
-            size = np.hypot(*pulse.motion.T)
-            group = int(size[_GROUPS[_MOUTH]].max() > size[_GROUPS[0]].max())
-            pulse = replace(pulse, motion=pulse.motion[_GROUPS[group]])
-        elif self._whole.backing(pulse) < self._margin:
-            return "a blink" if self._blinked(pulse) else "too weak"
-        if group == _MOUTH and lip_went_far(pulse):
-            return PROBABLY_SPEECH
-        if _may_be_talk(window) and talked_before(pulse, self._history):
-            return PROBABLY_SPEECH
-        return self._other_course(group, pulse)
-
-    def _other_course(self, group: int, pulse: Pulse) -> str | None:
-        """Return what a pulse is instead, judged by its course, or None for an expression."""
-        if pulse.variation_ratio > MOST_VARIATION_RATIO:
-            return PROBABLY_SPEECH
-        if group != _MOUTH:
-            return "a glance" if is_glance(pulse) else None
-        if spoke_before(pulse, self._micro[_MOUTH].quiet_px, self._history):
-            return PROBABLY_SPEECH
-        return None
+        return None if weak or self._judgement.find_objection(group, pulse, window) else window
 
     def _settle(self) -> Iterable[SpotUpdate]:
         """Emit pulses that ended a while ago, unless the face moves on. A pulse of the other half
@@ -352,13 +290,13 @@ class Spotter:
         _, apex, offset = positions(self._history, pulse)
         fall = self._history.values[apex] - self._history.values[offset]
         moved = self._history.values[self._history.since(since_s) :] - self._history.values[offset]
-        if group == _WHOLE and REGIONS.index(ended.window.regions[0]) not in LOWER:
+        if group == WHOLE and REGIONS.index(ended.window.regions[0]) not in LOWER:
             assert pulse.direction is not None
             away = np.abs(moved @ pulse.direction).max()
             return bool(away > max(MOVED_SD, MOVED_SHARE * (fall @ pulse.direction)))
-        follower = self._micro[_MOUTH if group == _WHOLE else group]
+        follower = self._micro[MOUTH if group == WHOLE else group]
         from_rest, height = follower.distance_from_rest, ended.window.score
-        if group == _WHOLE:  # that score is the filter's, not in thresholds of regions
+        if group == WHOLE:  # that score is the filter's, not in thresholds of regions
             height = from_rest(self._history, pulse.onset_s, pulse.offset_s)
         if from_rest(self._history, since_s, np.inf) <= max(1.0, REST_SHARE * height):
             return False
@@ -396,7 +334,7 @@ class Spotter:
         ):
             return
         candidate = self._new_candidate(pulse)
-        reason = self._other_course(group, pulse)
+        reason = self._judgement.other_course(group, pulse)
         if reason is not None:
             yield SpotUpdate(candidate.number, "rejected", window, reason)
             return
@@ -426,22 +364,19 @@ class Spotter:
         return updates
 
     def _window(self, group: int, pulse: Pulse, kind: Kind, *, open_end: bool = False) -> Window:
-        regions = _GROUPS[group]
+        regions = GROUPS[group]
         followers = self._micro if kind == "micro" else self._macro
         threshold = np.empty(len(REGIONS))
-        for half, follower in zip(_GROUPS, followers, strict=False):
+        for half, follower in zip(GROUPS, followers, strict=False):
             threshold[half] = follower.threshold
-        whole = group == _WHOLE
+        whole = group == WHOLE
         threshold *= self._disturbances.factor(pulse.onset_s, pulse.offset_s, whole=whole)
         share = np.hypot(*pulse.motion.T) / threshold[regions]
         score = float(share.max())
-        if group == _WHOLE:
-            strength = pulse.strength / (BLINK_STRENGTH if self._blinked(pulse) else 1.0)
-            score = 0.0 if score < LEAST_SHARE else strength
+        if group == WHOLE:
+            asked = BLINK_STRENGTH if self._disturbances.blinked(pulse) else 1.0
+            score = 0.0 if score < LEAST_SHARE else pulse.strength / asked
         score /= self._disturbances.asked(pulse, kind)
-        margin = score if group == _WHOLE else min(score, self._whole.backing(pulse))
+        margin = score if group == WHOLE else min(score, self._whole.backing(pulse))
         p = me_probability(margin) if kind == "micro" else None
         return cut_window(self._history, pulse, kind, regions, share, score, p, open_end=open_end)
-
-    def _blinked(self, pulse: Pulse) -> bool:
-        return self._disturbances.blinks.moved_in(pulse.onset_s, pulse.offset_s)
