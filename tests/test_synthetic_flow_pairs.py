@@ -13,6 +13,7 @@ from model.inference.samples import join_samples
 from model.labels import ACTION_UNITS, NO_EXPRESSION
 from model.records import ArrayF32
 from model.synthetic import stored_samples
+from model.synthetic.action_units import load_catalogue
 from model.synthetic.exchanged_maps import Exchange, exchange_maps
 from model.synthetic.flow_pairs import NEUTRAL, Pair, synthetic_course, synthetic_pair
 from model.synthetic.sample_variation import Nuisance, World, choose_nuisance
@@ -62,6 +63,7 @@ PLAIN = Nuisance(
     nod_px=0,
     blink=0,
     companion=0,
+    rider=0,
     wobble=0,
 )
 """One face, one light, nothing but the expression moves."""
@@ -115,6 +117,16 @@ def test_classes_move_alike_by_the_catalogue_and_as_scanned(scan_share: int) -> 
     )
     assert at(surprise, 36, 30)[1] < -0.3
     assert at(positive, 36, 98)[0] < -0.2 < 0.2 < at(positive, 92, 98)[0]
+
+
+def test_what_often_rides_along_in_a_class_does_so_in_its_pairs() -> None:
+    riding = replace(PLAIN, rider=1, rider_share=(0.5, 0.5))
+    for label, riders in load_catalogue().riders.items():
+        alone = [pair(k, PLAIN, label).truth.strengths for k in range(6)]
+        along = [pair(k, riding, label).truth.strengths for k in range(6)]
+        more = [more.keys() - fewer.keys() for fewer, more in zip(alone, along, strict=True)]
+        assert set().union(*more) <= set(riders)
+        assert sum(len(units) == 1 for units in more) >= 2  # fewer than 6: some lead it
 
 
 def test_the_second_phase_is_the_first_backwards() -> None:

@@ -76,6 +76,8 @@ class Catalogue:
     """By FACS number: "AU12"."""
     expressions: Mapping[str, tuple[Combination, ...]]
     """By class: negative, positive, surprise."""
+    riders: Mapping[str, tuple[str, ...]]
+    """Units that often act along in an expression, by its class."""
 
 
 @cache

@@ -17,12 +17,12 @@ from model.flow.key_frames import PHASE_FRAMES
 from model.flow.phase_flows import phase_flows
 from model.labels import ACTION_UNITS, CLASSES
 from model.records import ArrayF32, FlowPair, FramePair, ImageU8
-from model.synthetic.action_units import Strengths
+from model.synthetic.action_units import Strengths, load_catalogue
 from model.synthetic.exchanged_maps import exchange_maps, exchange_motion
 from model.synthetic.expressions import sample_expression, scale_strengths
 from model.synthetic.sample_variation import Nuisance
 from model.synthetic.skin import Skin, smooth_field
-from model.synthetic.still_faces import CameraModel, Still
+from model.synthetic.still_faces import CameraModel, Still, ValueRange
 
 PRESENT_PX = 0.15
 """An action unit counts as present if it alone moves some point by this much."""
@@ -123,7 +123,7 @@ class _Scene:
         else:
             lead = sample_expression(rng, label, nuisance.evenness)
             self._lead = scale_strengths(lead, amplitude_px / skin.peak_px(lead))
-            self._others = _companions(rng, skin, nuisance, self._lead, amplitude_px)
+            self._others = _companions(rng, skin, nuisance, label, self._lead, amplitude_px)
             blinking, nodding = rng.random() < nuisance.blink, 1.0
 
         ranges = nuisance.onset_share, nuisance.apex_share, nuisance.offset_share
@@ -191,17 +191,36 @@ def _companions(
     rng: np.random.Generator,
     skin: Skin,
     nuisance: Nuisance,
+    label: str,
     lead: Strengths,
     amplitude_px: float,
 ) -> Strengths:
-    """An action unit that acts beside the expression and does not change its class; or none."""
-    if rng.random() >= nuisance.companion:
-        return {}
-    unit = str(rng.choice(_COMPANIONS if rng.random() < 0.7 else ACTION_UNITS))
+    """Action units that act beside the expression and do not change its class: any, and one that
+    often rides along in that class."""
+    others: Strengths = {}
+    if rng.random() < nuisance.companion:
+        units = _COMPANIONS if rng.random() < 0.7 else ACTION_UNITS
+        others = _beside(rng, skin, lead, units, nuisance.companion_share, amplitude_px)
+    if rng.random() < nuisance.rider:
+        riders = load_catalogue().riders[label]
+        rider = _beside(rng, skin, lead, riders, nuisance.rider_share, amplitude_px)
+        others = {**others, **rider}
+    return others
+
+
+def _beside(
+    rng: np.random.Generator,
+    skin: Skin,
+    lead: Strengths,
+    units: Sequence[str],
+    share: ValueRange,
+    amplitude_px: float,
+) -> Strengths:
+    """One of the `units`, by a `share` of the expression's amplitude; none if that leads it."""
+    unit = str(rng.choice(units))
     if unit in lead:
         return {}
-    share = rng.uniform(*nuisance.companion_share) * amplitude_px
-    strength = share / skin.peak_px({unit: (1.0, 1.0)})
+    strength = rng.uniform(*share) * amplitude_px / skin.peak_px({unit: (1.0, 1.0)})
     return {unit: (strength, strength)}
 
 
