@@ -13,10 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 
 _PREFIX = "fmanet-scratch-"
-_EARLIER = "fmanet-upload-"  # of earlier versions, without a lock
 _LOCK = "in-use"
 _NEW_S = 60.0  # a folder is made first, and locked then
-_FORGOTTEN_S = 86400.0  # nobody uses a folder without a lock for longer
 
 
 class ScratchFolder:
@@ -41,7 +39,7 @@ class ScratchFolder:
 
 def _delete_abandoned() -> None:
     root = Path(tempfile.gettempdir())
-    for folder in (*root.glob(f"{_PREFIX}*"), *root.glob(f"{_EARLIER}*")):
+    for folder in root.glob(f"{_PREFIX}*"):
         with suppress(OSError):  # another run may be deleting it
             if _is_abandoned(folder):
                 shutil.rmtree(folder, ignore_errors=True)
@@ -53,9 +51,8 @@ def _is_abandoned(folder: Path) -> bool:
         return False
     age_s = time.time() - state.st_mtime
     lock = folder / _LOCK
-    if not lock.exists():
-        return age_s > _FORGOTTEN_S
-    return age_s > _NEW_S and not _is_locked(lock)
+    # Without its lock nobody can tell whose a folder is, so it stays.
+    return age_s > _NEW_S and lock.is_file() and not _is_locked(lock)
 
 
 def _is_locked(lock: Path) -> bool:
