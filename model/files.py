@@ -3,8 +3,9 @@
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,23 @@ def write_whole(path: Path, content: bytes | memoryview, *, private: bool = Fals
     """Write `content` to `path` as `whole_file` does."""
     with whole_file(path, private=private) as partial:
         partial.write_bytes(content)
+
+
+def lock_folder(path: Path) -> Callable[[], None]:
+    """Lock the folder `path` for this program; return a function that releases it. The end of the
+    program, even a crash, releases it too. Raises OSError if it is locked, or cannot be. Windows
+    has no such lock for folders: there, nothing is locked."""
+    try:
+        import fcntl
+    except ImportError:
+        return lambda: None
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise
+    return partial(os.close, handle)
 
 
 def require_new(path: Path) -> Path:

@@ -8,13 +8,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
-from model.files import read_json
+from model.files import lock_folder, read_json
 from realtime.sessions.line_file import replace_text, sync_folder
 
 FORMAT = "fmanet-live-session"
@@ -128,20 +127,13 @@ def create_folder(wanted: Path) -> SessionFolder:
 def lock_session(path: Path) -> Callable[[], None]:
     """Lock the session in `path` for this program; return a function that releases it. The end of
     the program, even a crash, releases it too. Raises `InputError` if another program has locked
-    it. Windows has no such lock for folders: there, nothing is locked."""
+    it."""
     try:
-        import fcntl
-    except ImportError:
-        return lambda: None
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return lock_folder(path)
     except OSError:
-        os.close(handle)
         raise InputError(
             f"{path} is being recorded, or another program is changing it: wait until it is done"
         ) from None
-    return partial(os.close, handle)
 
 
 @contextmanager

@@ -89,20 +89,20 @@ def _scratch_folder() -> Iterator[tuple[Path, int]]:
     Raises `SourceError` if it cannot be made or deleted."""
     try:
         scratch = ScratchFolder()
-        free = shutil.disk_usage(scratch.films).free
+        free = shutil.disk_usage(scratch.path).free
     except OSError as error:
         raise SourceError(
             f"no folder for a copy of the recording ({error.strerror or error}): set TMPDIR to one "
             "that can be written"
         ) from None
     try:
-        yield scratch.films, free
+        yield scratch.path, free
     finally:
         try:
             scratch.delete()
         except OSError as error:
             raise SourceError(
-                f"{scratch.films}, with a copy of the recording, cannot be deleted "
+                f"{scratch.path}, with a copy of the recording, cannot be deleted "
                 f"({error.strerror}): delete it"
             ) from None
 

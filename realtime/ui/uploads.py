@@ -2,7 +2,7 @@
 
 The film lies in a private temporary folder until then: pausing, stopping and starting again need
 it. Nobody else on the machine can read it, and it is gone when the program ends; of a program that
-is killed, when the next begins.
+is killed, when the page is next served.
 """
 
 import re
@@ -40,7 +40,7 @@ class Uploads:
     def __init__(self, session: LiveSession) -> None:
         self._session = session
         self._scratch = ScratchFolder()
-        self.folder = self._scratch.films
+        self.folder = self._scratch.path
         self._busy = threading.Lock()
 
     def tidy(self) -> None:
