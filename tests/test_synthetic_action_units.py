@@ -64,9 +64,9 @@ def test_expressions_use_units_of_the_catalogue() -> None:
         for combination in combinations:
             assert set(combination.units) <= set(UNITS)
             assert combination.often > 0
-    for riders in load_catalogue().riders.values():
-        assert set(riders) <= set(ACTION_UNITS)
-    assert load_catalogue().riders.keys() == load_catalogue().expressions.keys()
+    for companions in load_catalogue().companions.values():
+        assert set(companions) <= set(ACTION_UNITS)
+    assert load_catalogue().companions.keys() == load_catalogue().expressions.keys()
 
 
 def test_lids_follow_lowered_brows_and_cheeks_widen_in_a_smile(crop_landmarks: ArrayF32) -> None:
@@ -82,8 +82,9 @@ def test_full_strength_is_about_as_far_as_the_catalogue_says(
 ) -> None:
     furthest = max(np.hypot(m.lateral_mm, m.up_mm) for m in load_catalogue().units[unit].moves)
     field = displacement_field(crop_landmarks, {unit: (1, 1)}, 128)
-    # Neighbouring groups of one unit add up; the eyeball holds the lids back.
-    assert 0.75 * furthest < peak_px(field) < 2.5 * furthest
+    # Neighbouring groups of one unit add up, in AU4 those of brow and fold; the eyeball holds the
+    # lids back.
+    assert 0.75 * furthest < peak_px(field) < (2.5 if unit == "AU4" else 1.9) * furthest
 
 
 def test_a_raised_lip_corner_goes_out_and_up(crop_landmarks: ArrayF32) -> None:

@@ -63,7 +63,7 @@ PLAIN = Nuisance(
     nod_px=0,
     blink=0,
     companion=0,
-    rider=0,
+    class_companion=0,
     wobble=0,
 )
 """One face, one light, nothing but the expression moves."""
@@ -119,14 +119,16 @@ def test_classes_move_alike_by_the_catalogue_and_as_scanned(scan_share: int) -> 
     assert at(positive, 36, 98)[0] < -0.2 < 0.2 < at(positive, 92, 98)[0]
 
 
-def test_what_often_rides_along_in_a_class_does_so_in_its_pairs() -> None:
-    riding = replace(PLAIN, rider=1, rider_share=(0.5, 0.5))
-    for label, riders in load_catalogue().riders.items():
-        alone = [pair(k, PLAIN, label).truth.strengths for k in range(6)]
-        along = [pair(k, riding, label).truth.strengths for k in range(6)]
-        more = [more.keys() - fewer.keys() for fewer, more in zip(alone, along, strict=True)]
-        assert set().union(*more) <= set(riders)
-        assert sum(len(units) == 1 for units in more) >= 2  # fewer than 6: some lead it
+def test_what_often_acts_beside_a_class_does_so_in_its_pairs() -> None:
+    beside = replace(PLAIN, class_companion=1, class_companion_share=(0.5, 0.5))
+    for label, companions in load_catalogue().companions.items():
+        alone, along = (
+            [pair(k, nuisance, label).truth.strengths for k in range(6)]
+            for nuisance in (PLAIN, beside)
+        )
+        more = [many.keys() - few.keys() for few, many in zip(alone, along, strict=True)]
+        assert set().union(*more) <= set(companions)
+        assert sum(len(units) == 1 for units in more) >= 2  # fewer than 6: expressions have some
 
 
 def test_the_second_phase_is_the_first_backwards() -> None:

@@ -76,8 +76,8 @@ class Catalogue:
     """By FACS number: "AU12"."""
     expressions: Mapping[str, tuple[Combination, ...]]
     """By class: negative, positive, surprise."""
-    riders: Mapping[str, tuple[str, ...]]
-    """Units that often act along in an expression, by its class."""
+    companions: Mapping[str, tuple[str, ...]]
+    """Units that often act beside an expression, by its class."""
 
 
 @cache

@@ -195,16 +195,15 @@ def _companions(
     lead: Strengths,
     amplitude_px: float,
 ) -> Strengths:
-    """Action units that act beside the expression and do not change its class: any, and one that
-    often rides along in that class."""
-    others: Strengths = {}
+    """Action units that act beside the expression, at their own time, and do not change its class:
+    perhaps one of any class, perhaps one of its own."""
+    others: dict[str, tuple[float, float]] = {}
     if rng.random() < nuisance.companion:
         units = _COMPANIONS if rng.random() < 0.7 else ACTION_UNITS
-        others = _beside(rng, skin, lead, units, nuisance.companion_share, amplitude_px)
-    if rng.random() < nuisance.rider:
-        riders = load_catalogue().riders[label]
-        rider = _beside(rng, skin, lead, riders, nuisance.rider_share, amplitude_px)
-        others = {**others, **rider}
+        others |= _beside(rng, skin, lead, units, nuisance.companion_share, amplitude_px)
+    if rng.random() < nuisance.class_companion:
+        own = load_catalogue().companions[label]
+        others |= _beside(rng, skin, lead, own, nuisance.class_companion_share, amplitude_px)
     return others
 
 
@@ -216,7 +215,7 @@ def _beside(
     share: ValueRange,
     amplitude_px: float,
 ) -> Strengths:
-    """One of the `units`, by a `share` of the expression's amplitude; none if that leads it."""
+    """One of the `units`, by a `share` of the expression's amplitude; none if that holds it."""
     unit = str(rng.choice(units))
     if unit in lead:
         return {}

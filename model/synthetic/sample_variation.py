@@ -21,8 +21,8 @@ GENERATOR = 4
 """Which generator drew a recipe's pairs; a recipe without this number is of the first. That one cut
 exchanged maps by looser boxes, moved skin by the catalogue alone, and drew a picture for each. The
 second trained on combinations of units as often as the catalogue has them, and on skin whose
-direction varied by 0.3 rad. Until the third, brows that were lowered left the lids where they were,
-cheeks did not widen, and no unit was more likely than others to act along with a class's."""
+direction varied by 0.3 rad. Up to the third, lids did not follow lowered brows, cheeks did not
+widen, and no class had companions of its own."""
 SAME_REPORT = (GENERATOR,)
 """Generators that draw the same pairs for reports."""
 MIXED_MAPS = 0.5
@@ -72,9 +72,9 @@ class Nuisance:
     """Probability that one more unit acts: tight lids, pressed lips, speech."""
     companion_share: ValueRange = (0.1, 0.5)
     """Its amplitude as a share of the expression's."""
-    rider: float = 0.6
-    """Probability that a unit acts along which often does so in expressions of that class."""
-    rider_share: ValueRange = (0.2, 0.8)
+    class_companion: float = 0.6
+    """Probability that a unit is drawn which often acts beside expressions of that class."""
+    class_companion_share: ValueRange = (0.2, 0.8)
     """Its amplitude as a share of the expression's."""
     wobble: float = 0.07
     """Smooth motion of everything else, as a share of the expression's amplitude."""

@@ -1,4 +1,4 @@
-"""Says what a pulse is, if it is no micro-expression: a blink, a word, a glance, part of something
+"""Says what a pulse is if it is no micro-expression: a blink, a word, a glance, part of something
 larger. What the face does after a pulse is judged by the spotter.
 """
 
