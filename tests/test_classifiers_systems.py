@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 from typing import cast
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -11,9 +12,9 @@ from torch import Tensor, nn
 
 from model.classifiers import CLASSIFIERS, CustomLoss, Inputs
 from model.classifiers.blocks import Attention, strain
-from model.classifiers.dianet import DIANet
-from model.classifiers.dynamic_image import dynamic_image, motion_of_change
+from model.classifiers.dynamic_image import dynamic_image, standardise
 from model.classifiers.fdp import FDP
+from model.classifiers.frame_motion import FrameMotion
 from model.classifiers.jfm import PredictionFusion
 from model.classifiers.mol import MOL, ChannelCorrespondence, FullyConnectedConvolution
 from model.classifiers.phase_inputs import PHASE_SHAPES
@@ -95,75 +96,82 @@ def test_a_dynamic_image_forgets_what_stays_still() -> None:
     torch.testing.assert_close(dynamic_image(rising.flip(1)).sign(), -torch.ones(1, 1, 8, 8))
 
 
-def test_a_change_is_explained_by_motion() -> None:
-    """To the right and up, whichever side of the skin is the brighter one."""
-    torch.manual_seed(0)
-    coarse = torch.rand(1, 1, 20, 20)
-    wide = nn.functional.interpolate(coarse, (80, 80), mode="bicubic", align_corners=False)
-    frame, moved = wide[..., 8:72, 8:72], wide[..., 9:73, 7:71]
-    for sign in (1, -1):
-        found = motion_of_change(sign * 4 * (moved - frame), sign * 4 * frame)
-        u, v = found[0, 0, :, 8:-8, 8:-8].mean(dim=(1, 2)).tolist()
-        assert u == pytest.approx(1, abs=0.25)
-        assert v == pytest.approx(-1, abs=0.25)
-    still = motion_of_change(torch.zeros_like(frame), frame)
-    torch.testing.assert_close(still, torch.zeros_like(still))
+def test_an_image_of_motion_is_one_of_each_direction() -> None:
+    course = torch.rand(2, 5, 2, 8, 8)
+    found = dynamic_image(course)
+    assert found.shape == (2, 1, 2, 8, 8)
+    torch.testing.assert_close(found[:, :, 0], dynamic_image(course[:, :, 0]))
 
 
-def test_dianet_without_motion_is_a_case_of_dianet_with_it() -> None:
-    plain = DIANet(classes=2, action_units=1).eval()
-    moved = DIANet(classes=2, action_units=1, motion=True).eval()
-    weights = plain.state_dict()
-    for number in (0, 1):
-        name = f"streams.{number}.0.0.weight"
-        weights[name] = nn.functional.pad(weights[name], (0, 0, 0, 0, 0, 2))
-    moved.load_state_dict(weights)
-    first, second = torch.from_numpy(smooth(10)).view(2, 1, 5, 64, 64) / 255
-    given = (first, second, torch.ones(1))
-    torch.testing.assert_close(plain(*given), moved(*given))
-    with torch.no_grad():
-        moved.streams[0][0][0].weight[:, 3:] = 1.0
-    assert not torch.allclose(plain(*given)[0], moved(*given)[0])
+def in_contrasts(frames: ArrayF32) -> Tensor:
+    """Grey frames (F, S, S) → (1, F, S, S), as `standardise` returns them."""
+    given = torch.from_numpy(frames)[None] / 255
+    return standardise(given, given, torch.ones(1))[0]
 
 
-@pytest.mark.parametrize(("name", "count"), [("fdp", 161_830), ("slstt", 147_029)])
-def test_networks_without_options_are_as_before(name: str, count: int) -> None:
+@pytest.mark.parametrize("shift", [(0.4, 0.0), (-0.8, 0.6), (1.5, -1.0)])
+def test_frames_tell_how_far_they_moved(shift: tuple[float, float]) -> None:
+    """In whatever light, and whichever side of the skin is the brighter one."""
+    wide = smooth(1, size=80)[0]
+    first, second = (
+        cv2.warpAffine(
+            wide, np.float32([[1, 0, x - 8], [0, 1, y - 8]]), (64, 64), flags=cv2.INTER_CUBIC
+        )
+        for x, y in ((0.0, 0.0), shift)
+    )
+    for pair in ((first, second), (255 - first, 255 - second), (first, 0.9 * second + 12)):
+        frames = in_contrasts(np.stack(pair))
+        whole, face = FrameMotion()(frames[:, :1], frames)
+        torch.testing.assert_close(whole[0, 0], torch.zeros(2, 64, 64), atol=1e-6, rtol=0)
+        middle = whole[0, 1, :, 8:-8, 8:-8].mean(dim=(1, 2)).tolist()
+        assert middle == pytest.approx(shift, abs=0.1)
+        assert face[0, 1, :, 8:-8, 8:-8].mean(dim=(1, 2)).abs().max() < 0.1
+
+
+def test_frames_move_as_the_live_flow_says() -> None:
+    """A picture that bends, by up to 1.5 px."""
+    picture = smooth(1)[0]
+    y, x = np.mgrid[:64, :64].astype(np.float32)
+    hill = np.exp(-((x - 40) ** 2 + (y - 24) ** 2) / (2 * 9**2))
+    moved = cv2.remap(picture, x - 1.5 * hill, y + 0.8 * hill, cv2.INTER_CUBIC)
+    frames = in_contrasts(np.stack([picture, moved]))
+    live = load_flow("lk")(picture[None], moved[None])[0]
+    ours, _ = FrameMotion()(frames[:, :1], frames[:, 1:])
+    assert np.abs(live).max() > 0.8
+    assert np.abs(ours[0, 0].numpy() - live).mean() < 0.15 * np.abs(live).mean()
+
+
+def test_slstt_without_options_is_as_before() -> None:
     """As many weights as in the first table of systems."""
-    build = load_entry(CLASSIFIERS, name, "classifier")
-    net: nn.Module = build(classes=3, action_units=len(ACTION_UNITS))
-    assert sum(weights.numel() for weights in net.parameters()) == count
+    net: nn.Module = SLSTT(classes=3, action_units=len(ACTION_UNITS))
+    assert sum(weights.numel() for weights in net.parameters()) == 147_029
 
 
-def test_fdp_with_motion_sees_no_face() -> None:
+def test_fdp_sees_no_face() -> None:
     """Whoever rests looks the same to it; who moves, moves the same in any light."""
     still = [torch.from_numpy(smooth(1, seed=seed)) / 255 for seed in (0, 1)]
     moving = torch.from_numpy(smooth(5))[None] / 255
-    for motion in (False, True):
-        net = FDP(classes=2, action_units=1, motion=motion, places=True, toward_apex=True).eval()
-        seen: list[Tensor] = []
-        net.perception.register_forward_pre_hook(lambda _, given, seen=seen: seen.extend(given))
-        for face in still:
-            frames = face[:, None].expand(1, 5, 64, 64)
-            net(frames, frames, torch.ones(1))
-        assert torch.equal(*seen) == motion
-        answers = [net(each, each, torch.ones(1))[0] for each in (moving, moving + 0.1)]
-        torch.testing.assert_close(*answers, atol=1e-3, rtol=0)
+    net = FDP(classes=2, action_units=1).eval()
+    seen: list[Tensor] = []
+    net.perception.register_forward_pre_hook(lambda _, given: seen.extend(given))
+    for face in still:
+        frames = face[:, None].expand(1, 5, 64, 64)
+        net(frames, frames, torch.ones(1))
+    torch.testing.assert_close(*seen)
+    answers = [net(each, each, torch.ones(1))[0] for each in (moving, moving + 0.1)]
+    torch.testing.assert_close(*answers, atol=1e-3, rtol=0)
 
 
 def test_fdp_weighs_frames_by_how_near_the_apex_they_are() -> None:
     """Not by their scores, which are chance before training: new ones change nothing."""
     torch.manual_seed(0)
-    net = FDP(classes=2, action_units=1, motion=True, places=True, toward_apex=True).eval()
-    scored = FDP(classes=2, action_units=1, motion=True, places=True).eval()
-    scored.load_state_dict(net.state_dict())
+    net = FDP(classes=2, action_units=1).eval()
     moving = torch.from_numpy(smooth(5))[None] / 255
     given = moving, moving.flip(1), torch.ones(1)  # it returns the way it came
-    before = [each(*given)[0] for each in (net, scored)]
+    before = net(*given)[0]
     with torch.no_grad():
-        for each in (net, scored):
-            each.scorer.score.weight.neg_()
-    assert torch.equal(net(*given)[0], before[0])
-    assert not torch.allclose(scored(*given)[0], before[1])
+        net.scorer.score.weight.neg_()
+    assert torch.equal(net(*given)[0], before)
 
 
 def test_slstt_sees_where_a_patch_moves() -> None:

@@ -16,6 +16,7 @@ from model.flow import TENSOR_FLOWS, Flow, load_flow
 from model.flow.gpu import flow_on, separable
 from model.flow.gpu.gpu_flow import DeviceFlow, tensor_flow
 from model.flow.gpu.head_tensor import TensorHeadMotion
+from model.flow.gpu.lk_tensor import TensorLucasKanade
 from model.flow.gpu.tvl1_tensor import EPSILON_PX
 from model.flow.head_motion import remove_head_motion
 from model.inference.checkpoint import checkpoint_path
@@ -142,15 +143,42 @@ def test_filters_as_matrices_are_opencvs(size: int) -> None:
         np.testing.assert_allclose(matrix @ picture @ matrix.T, expected, atol=2e-6)
 
 
-@pytest.mark.parametrize("size", [28, 63, 128])
-def test_head_motion_on_tensors_is_the_same(size: int) -> None:
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("size", [16, 28, 63, 128])
+def test_head_motion_on_tensors_is_the_same(size: int, exact: bool) -> None:
     rng = np.random.default_rng(size)
     y, x = np.mgrid[:size, :size] - (size - 1) / 2
     turning = np.stack([0.7 + 0.01 * x - 0.02 * y, -0.4 + 0.02 * x + 0.01 * y])
     flows = (turning + rng.normal(0, 0.3, (3, 2, size, size))).astype(np.float32)
     expected = np.stack([remove_head_motion(each)[0] for each in flows])
-    found = TensorHeadMotion(size, "cpu")(torch.from_numpy(flows)).numpy()
+    found = TensorHeadMotion(size, "cpu", exact=exact)(torch.from_numpy(flows)).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_face_at_rest_has_a_gradient() -> None:
+    """A network may have the fit as a part."""
+    flow = torch.zeros(1, 2, 16, 16, requires_grad=True)
+    TensorHeadMotion(16, "cpu", exact=False)(flow).square().sum().backward()  # type: ignore[no-untyped-call]
+    assert flow.grad is not None
+    assert flow.grad.isfinite().all()
+
+
+def test_bilinear_warps_find_about_the_same_flow() -> None:
+    """Also from one picture to several. These have more fine detail than a face has."""
+    flow = load_flow("lk")
+    first, second = (torch.from_numpy(each) for each in pairs((64, 64), 3, noise=0.5))
+    plain = TensorLucasKanade(flow.parameters, (64, 64), "cpu", exact=False)
+    exact = TensorLucasKanade(flow.parameters, (64, 64), "cpu")
+    for references, pictures in (
+        (first, second),
+        (first[:1], second),
+        (first[:, None], second[:, None]),
+    ):
+        expected = exact(references.expand_as(pictures).flatten(0, -3), pictures.flatten(0, -3))
+        found = plain(references, pictures)
+        assert found.shape == (*pictures.shape[:-2], 2, 64, 64)
+        away = (found.flatten(0, -4) - expected).abs().mean()
+        assert away < 0.25 * expected.abs().mean()
 
 
 def test_a_flow_of_a_device_is_the_flow() -> None:

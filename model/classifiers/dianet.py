@@ -5,8 +5,8 @@ Recognition via Dynamic Images", arXiv 2510.12219 (2025).
 
 From the abstract [P]: one dynamic image encodes onset to apex, the other apex to offset; each is
 processed by a convolutional network of its own; a cross-attention module integrates both by their
-relevance. Ours [I]: five frames a phase, approximate rank pooling, beside the dynamic image the
-motion that it stands for, because an image alone tells the direction of no motion, two residual
+relevance. Ours [I]: five frames a phase, approximate rank pooling, beside the dynamic image that of
+the face's motion, because an image alone tells the direction of no motion, two residual
 stages a stream (small, and trained from scratch), cross-attention in both directions between the
 places of both maps with a skip connection, the normalisation, position planes, the action unit
 head.
@@ -17,15 +17,11 @@ from torch import Tensor, nn
 
 from model.classifiers import Inputs, PhaseChoice
 from model.classifiers.blocks import Attention, Heads, ResidualStage, TensorPair, convolution
-from model.classifiers.dynamic_image import (
-    dynamic_image,
-    motion_of_change,
-    scale_by_rms,
-    standardise,
-)
-from model.classifiers.normalisation import centre, positions
+from model.classifiers.dynamic_image import dynamic_image, scale_by_rms, standardise
+from model.classifiers.frame_motion import FrameMotion
+from model.classifiers.normalisation import positions
 
-_PLANES = 3  # of a stream: dynamic image, place (x, y)
+_PLANES = 5  # of a stream: dynamic image, that of the motion (u, v), place (x, y)
 
 
 class DIANet(nn.Module):
@@ -40,27 +36,24 @@ class DIANet(nn.Module):
         action_units: int,
         width: int = 16,
         dropout: float = 0.3,
-        *,
-        motion: bool = False,
     ) -> None:
-        """`width`: channels of the stems; the streams end with four times as many. Without `motion`
-        they see dynamic images alone, as in earlier checkpoints."""
+        """`width`: channels of the stems; the streams end with four times as many."""
         super().__init__()
-        self.motion = motion
-        planes = _PLANES + 2 * motion  # (u, v)
-        self.streams = nn.ModuleList([_stream(planes, width) for _ in range(2)])
+        self.frame_motion = FrameMotion()
+        self.streams = nn.ModuleList([_stream(width) for _ in range(2)])
         self.fusion = CrossAttention(4 * width)
         self.heads = Heads(8 * width, classes, action_units, dropout)
 
     def forward(self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> TensorPair:
         phases = standardise(onset_apex, apex_offset, has_offset)
-        images = [dynamic_image(phase) for phase in phases]
-        planes = [torch.cat([each, positions(each)], dim=1) for each in scale_by_rms(*images)]
-        if self.motion:
-            onset = phases[0][:, :1]
-            motions = (centre(motion_of_change(each, onset)[:, 0]) for each in images)
-            pairs = zip(planes, scale_by_rms(*motions), strict=True)
-            planes = [torch.cat(pair, dim=1) for pair in pairs]
+        onset = phases[0][:, :1]
+        images = scale_by_rms(*(dynamic_image(phase) for phase in phases))
+        courses = (self.frame_motion(onset, each)[1] for each in phases)
+        motions = scale_by_rms(*(dynamic_image(each)[:, 0] for each in courses))
+        planes = [
+            torch.cat([image, motion, positions(image)], dim=1)
+            for image, motion in zip(images, motions, strict=True)
+        ]
         tokens = [
             stream(each).flatten(2).transpose(1, 2)
             for each, stream in zip(planes, self.streams, strict=True)
@@ -85,10 +78,10 @@ class CrossAttention(nn.Module):
         return torch.cat([first.mean(dim=1), second.mean(dim=1)], dim=1)
 
 
-def _stream(planes: int, width: int) -> nn.Sequential:
-    """(N, `planes`, 64, 64) → (N, 4 width, 8, 8)."""
+def _stream(width: int) -> nn.Sequential:
+    """(N, `_PLANES`, 64, 64) → (N, 4 width, 8, 8)."""
     return nn.Sequential(
-        convolution(planes, width, 5, stride=2),
+        convolution(_PLANES, width, 5, stride=2),
         ResidualStage(width, 2 * width),
         ResidualStage(2 * width, 4 * width),
     )

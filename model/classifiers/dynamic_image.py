@@ -6,14 +6,9 @@ rank pooling). Its weights sum to zero, so whatever stays still cancels.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from model.classifiers.blocks import gradient
-
 _FLOOR = 0.02  # share of the face's contrast: smaller differences are sensor noise
-_WINDOW_PX = 11  # in which motion is alike
-_FLAT = 0.002  # keeps skin without texture still, squared contrasts per px
 
 
 def standardise(
@@ -33,13 +28,14 @@ def standardise(
 
 
 def dynamic_image(frames: Tensor) -> Tensor:
-    """Frames (N, F, H, W) in order of time → (N, 1, H, W): Σ_t α_t x_t with
-    α_t = Σ_{i=t..F} (2i − F − 1) / i."""
+    """Frames (N, F, …), or what was measured in each, in order of time → (N, 1, …): Σ_t α_t x_t
+    with α_t = Σ_{i=t..F} (2i − F − 1) / i."""
     count = frames.shape[1]
     rank = torch.arange(1, count + 1, device=frames.device, dtype=frames.dtype)
     terms = (2 * rank - count - 1) / rank
     weights = terms.flip(0).cumsum(0).flip(0)
-    return (frames * weights.view(1, -1, 1, 1)).sum(dim=1, keepdim=True)
+    weights = weights.view(1, -1, *[1] * (frames.dim() - 2))
+    return (frames * weights).sum(dim=1, keepdim=True)
 
 
 def scale_by_rms(*maps: Tensor) -> tuple[Tensor, ...]:
@@ -47,24 +43,6 @@ def scale_by_rms(*maps: Tensor) -> tuple[Tensor, ...]:
     first = maps[0]
     strength = first.square().mean(dim=(1, 2, 3), keepdim=True).sqrt() + _FLOOR
     return tuple(each / strength for each in maps)
-
-
-def motion_of_change(change: Tensor, frame: Tensor) -> Tensor:
-    """Which motions (N, T, 2, H, W) of the texture of `frame` (N, 1, H, W) explain each `change`
-    (N, T, H, W) of it, by least squares over windows (B. D. Lucas, T. Kanade, IJCAI 1981).
-
-    A change alone tells no direction: it depends on which side of the skin is the brighter one.
-    """
-    by_x, by_y = gradient(frame)
-    xx, yy = _window_mean(by_x * by_x) + _FLAT, _window_mean(by_y * by_y) + _FLAT
-    xy, xt, yt = (_window_mean(each) for each in (by_x * by_y, by_x * change, by_y * change))
-    solved = torch.stack([xy * yt - yy * xt, xy * xt - xx * yt], dim=2)
-    return solved / (xx * yy - xy * xy)[:, :, None]
-
-
-def _window_mean(maps: Tensor) -> Tensor:
-    down = F.avg_pool2d(maps, (_WINDOW_PX, 1), 1, (_WINDOW_PX // 2, 0))
-    return F.avg_pool2d(down, (1, _WINDOW_PX), 1, (0, _WINDOW_PX // 2))
 
 
 def join_phases(

@@ -9,7 +9,7 @@ rank scorer puts frame features in the order of time; rank features, pooled over
 the micro-expression head and an encoder-decoder that builds the dynamic image. From the released
 code [C]: grey frames of 64 px, the image's loss is the squared error to the rank-pooled one.
 Ours [I]: nine frames, evenly spaced within each phase (the paper needs no key frames and takes
-eight), what changed since the onset and the motion that it stands for in place of the frames, the
+eight), what changed since the onset and the face's motion since then in place of the frames, the
 scorer as a linear layer with a logistic loss over all pairs of frames, pooling by how near the apex
 a frame is, where learnt scores are no guide at first, features that keep their place, all sizes,
 the losses' weights, batch norm, the action unit head.
@@ -21,17 +21,14 @@ from torch import Tensor, nn
 
 from model.classifiers import Inputs, PhaseChoice
 from model.classifiers.blocks import Heads, TensorPair, TransformerBlock, convolution
-from model.classifiers.dynamic_image import (
-    dynamic_image,
-    join_phases,
-    motion_of_change,
-    scale_by_rms,
-)
-from model.classifiers.normalisation import centre, positions
+from model.classifiers.dynamic_image import dynamic_image, join_phases, scale_by_rms
+from model.classifiers.frame_motion import FrameMotion
+from model.classifiers.normalisation import positions
 from model.classifiers.phase_inputs import INPUT_PX
 
 RANK_WEIGHT = 0.5
 IMAGE_WEIGHT = 0.5
+_PLANES = 5  # change, motion (u, v), place (x, y)
 _PLACES = (INPUT_PX // 16) ** 2  # the stem halves the map twice, each stage once
 
 
@@ -47,36 +44,24 @@ class FDP(nn.Module):
         action_units: int,
         width: int = 16,
         dropout: float = 0.3,
-        *,
-        motion: bool = False,
-        places: bool = False,
-        toward_apex: bool = False,
     ) -> None:
-        """`width`: channels of the stem; the stages have two and four times as many.
-
-        With `motion` the network sees the change since the onset and the motion that it stands for;
-        without, the frames and that change. With `places` the answer sees the last features where
-        they are; without, their mean over the face. With `toward_apex` frames weigh by how near the
-        apex they are; without, by their learnt scores. Earlier checkpoints have none of the three.
-        """
+        """`width`: channels of the stem; the stages have two and four times as many."""
         super().__init__()
-        self.motion, self.places, self.toward_apex = motion, places, toward_apex
-        planes = 5 if motion else 2  # change, motion (u, v), place (x, y); or frame, change
+        self.frame_motion = FrameMotion()
         self.perception = nn.Sequential(
-            convolution(planes, width, 3, stride=2),
+            convolution(_PLANES, width, 3, stride=2),
             convolution(width, width, 3, stride=2),
             *_stage(width, 2 * width),
             *_stage(2 * width, 4 * width),
         )
         self.scorer = RankScorer(4 * width)
-        features = 4 * width * (_PLACES if places else 1)
-        self.heads = Heads(features, classes, action_units, dropout)
+        self.heads = Heads(4 * width * _PLACES, classes, action_units, dropout)
         self.builder = ImageBuilder(4 * width)
 
     def forward(self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> TensorPair:
         frames, known = join_phases(onset_apex, apex_offset, has_offset)
         pooled, _ = self._pool(frames, known)
-        return self._answer(pooled)
+        return self.heads(pooled.flatten(1))
 
     def learn(
         self,
@@ -88,7 +73,7 @@ class FDP(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         frames, known = join_phases(onset_apex, apex_offset, has_offset)
         pooled, scores = self._pool(frames, known)
-        classes, units = self._answer(pooled)
+        classes, units = self.heads(pooled.flatten(1))
         built = self.builder(pooled)
         first = dynamic_image(frames[:, : onset_apex.shape[1]])
         both = dynamic_image(frames)
@@ -100,18 +85,22 @@ class FDP(nn.Module):
     def _pool(self, frames: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
         """Rank features pooled over time (N, D, 4, 4), and the frames' scores (N, T)."""
         count, times = frames.shape[:2]
-        planes = _moving_planes(frames) if self.motion else _plain_planes(frames)
-        features = self.perception(planes.flatten(0, 1))
+        features = self.perception(self._planes(frames).flatten(0, 1))
         features = features.view(count, times, *features.shape[1:])
         scores = self.scorer(features.mean(dim=(3, 4)))
-        # Scores begin as chance, and what returns to rest has no order: then even a movement's
-        # sign would be chance.
-        order = _nearness(scores) if self.toward_apex else scores
-        weights = _centre_scores(order, known)
+        # Not by the scores: they begin as chance, and what returns to rest has no order. Then even
+        # a movement's sign would be chance.
+        weights = _centre_scores(_nearness(scores), known)
         return (features * weights[:, :, None, None, None]).sum(dim=1), scores
 
-    def _answer(self, pooled: Tensor) -> TensorPair:
-        return self.heads(pooled.flatten(1) if self.places else pooled.mean(dim=(2, 3)))
+    def _planes(self, frames: Tensor) -> Tensor:
+        """Frames (N, T, H, W) → (N, T, 5, H, W): what changed since the first, the face's motion
+        since then, and the place. Nothing of a face at rest is left."""
+        _, motions = self.frame_motion(frames[:, :1], frames)
+        (scaled,) = scale_by_rms(motions.flatten(1, 2))
+        (change,) = scale_by_rms(frames - frames[:, :1])
+        place = positions(scaled)[:, None].expand(motions.shape)
+        return torch.cat([change[:, :, None], scaled.view(motions.shape), place], dim=2)
 
 
 class LocalAggregator(nn.Module):
@@ -191,26 +180,6 @@ def _stage(channels: int, out_channels: int) -> tuple[nn.Module, ...]:
     embedding = nn.Conv2d(channels, out_channels, 2, stride=2)
     heads = out_channels // 16
     return embedding, LocalAggregator(out_channels, heads), GlobalAggregator(out_channels, heads)
-
-
-def _plain_planes(frames: Tensor) -> Tensor:
-    """Frames (N, T, H, W) → (N, T, 2, H, W): each frame, and what changed since the first."""
-    (changed,) = scale_by_rms(frames - frames[:, :1])
-    return torch.stack([frames, changed], dim=2)
-
-
-def _moving_planes(frames: Tensor) -> Tensor:
-    """Frames (N, T, H, W) → (N, T, 5, H, W): what changed since the first, the motion that this
-    stands for, less what most of the face shares, and the place. Nothing of a face at rest is left.
-    """
-    count, times = frames.shape[:2]
-    change = frames - frames[:, :1]
-    motions = centre(motion_of_change(change, frames[:, :1]).flatten(0, 1))
-    (scaled,) = scale_by_rms(motions.view(count, 2 * times, *frames.shape[2:]))
-    motions = scaled.view(motions.shape)
-    (change,) = scale_by_rms(change)
-    planes = torch.cat([change.flatten(0, 1)[:, None], motions, positions(motions)], dim=1)
-    return planes.view(count, times, *planes.shape[1:])
 
 
 def _nearness(scores: Tensor) -> Tensor:

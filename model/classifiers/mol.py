@@ -13,13 +13,12 @@ counts; flow from the correlation of two frames, beside their features; each fra
 with the error over the distance of the eyes; the class from convolutions over places and over five
 moments, the maximum, two layers.
 Ours [I]: nine frames; one block, which all frames share; flow from the first frame to each other
-one, where the code takes neighbours; the motion by which least squares explain a frame's change in
-place of the correlation, and before the block, so that all tasks share it; halved maps in the
-graph; the class is named
-from the change of the features since the first frame, less what all places share, and from the
-flow that was found, beside them; the truths of flow and landmarks are the generator's, so flow is
-taught at the landmarks alone, and data sets teach neither; all sizes and weights, the action unit
-head.
+one, where the code takes neighbours; each frame's motion as the live flow measures it, with and
+without the head's, in place of the correlation, and before the block, so that all tasks share it;
+halved maps in the graph; the class is named from the change of the features since the first frame,
+less what all places share, and from the flow that was found, less the head's motion, beside them;
+the truths of flow and landmarks are the generator's, so flow is taught at the landmarks alone, and
+data sets teach neither; all sizes and weights, the action unit head.
 """
 
 from typing import cast
@@ -30,10 +29,12 @@ from torch import Tensor, nn
 
 from model.classifiers import Inputs, PhaseChoice
 from model.classifiers.blocks import Heads, TensorPair, convolution
-from model.classifiers.dynamic_image import join_phases, motion_of_change, scale_by_rms
-from model.classifiers.normalisation import REST_FLOW_PX, centre
+from model.classifiers.dynamic_image import join_phases, scale_by_rms
+from model.classifiers.frame_motion import FrameMotion
+from model.classifiers.normalisation import REST_FLOW_PX
 from model.face.aligned_crop import CROP_PX
 from model.face.mesh_points import EYES, TAUGHT_POINTS
+from model.flow.gpu.head_tensor import TensorHeadMotion
 
 FLOW_WEIGHT = 1.0
 LANDMARK_WEIGHT = 0.5
@@ -59,7 +60,9 @@ class MOL(nn.Module):
         self.appearance = nn.Sequential(
             convolution(1, 8, 5, stride=2), convolution(8, width // 2, 3, stride=2)
         )
-        self.motion = nn.Sequential(nn.AvgPool2d(2), convolution(2, width // 2, 3, stride=2))
+        self.frame_motion = FrameMotion()
+        self.head_motion = TensorHeadMotion(_SIDE, "cpu", exact=False)
+        self.motion = nn.Sequential(nn.AvgPool2d(2), convolution(4, width // 2, 3, stride=2))
         self.mix = nn.Conv2d(width, width, 1)
         self.block = nn.Sequential(
             FullyConnectedConvolution(width), ChannelCorrespondence((_SIDE // 2) ** 2)
@@ -101,7 +104,7 @@ class MOL(nn.Module):
         change = _change(features)
         change = change - change.mean(dim=(3, 4), keepdim=True)
         (change,) = scale_by_rms(change.flatten(1, 2))
-        flow = centre(flow_px.flatten(0, 1)).view(flow_px.shape)
+        flow = self.head_motion(flow_px.flatten(0, 1)).view(flow_px.shape)
         flow = flow / (flow.square().mean(dim=(1, 2, 3, 4), keepdim=True).sqrt() + REST_FLOW_PX)
         course = torch.cat([change.view(features.shape), flow], dim=2)
         return self.heads(self.expression(course))
@@ -113,7 +116,7 @@ class MOL(nn.Module):
 
     def _features(self, frames: Tensor) -> Tensor:
         """Frames (N, T, 64, 64) → (N, T, C, 16, 16)."""
-        moved = motion_of_change(_change(frames), frames[:, :1]).flatten(0, 1)
+        moved = torch.cat(self.frame_motion(frames[:, :1], frames), dim=2).flatten(0, 1)
         each = frames.flatten(0, 1)[:, None]
         maps = torch.cat([self.appearance(each), self.motion(moved)], dim=1)
         shared: Tensor = self.block(self.mix(maps))

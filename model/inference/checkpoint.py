@@ -186,7 +186,7 @@ def load_network(path: Path, *, device: str = "cpu") -> "tuple[Checkpoint, nn.Mo
     except Exception as error:  # networks raise anything on unknown options
         raise CheckpointError(
             f"{path}: {checkpoint.classifier!r} has no such options ({error_line(error)}): "
-            f"{dict(checkpoint.options)}"
+            f"{dict(checkpoint.options)}; train it again with this version"
         ) from None
     _refuse_other_weights(path, checkpoint, network, tensors)
     network.load_state_dict(tensors)

@@ -18,7 +18,7 @@ _TEXTS = ("subjects", "clips")  # of these and the arrays, a `SampleSet` has one
 
 @dataclass(frozen=True, slots=True)
 class SampleSet:
-    """N samples, small enough to keep tens of thousands in memory (16 KiB each for flows)."""
+    """N samples, small enough to keep a hundred thousand in memory (32 KiB each for flows)."""
 
     name: str
     """Where they came from, for reports: "synthetic", "casme2", "casme2+samm"."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -41,7 +41,8 @@ TIMED = 8
 """Samples that are drawn for the estimate."""
 
 _GENERATOR = (
-    *("classifiers/*.py", "flow/*.py", "face/aligned_crop.py", "face/mesh_points.py", "labels.py"),
+    *("classifiers/phase_inputs.py", "flow/*.py", "labels.py"),
+    *("face/aligned_crop.py", "face/mesh_points.py"),
     *(f"synthetic/*.{suffix}" for suffix in ("py", "toml", "csv", "npz")),
 )
 """The files that a sample depends on."""
@@ -123,8 +124,7 @@ def open_pairs(
             counted = iter(tqdm(drawn, title, len(numbers), unit="sample", disable=None))
             for job in missing:
                 _write(job.path, list(islice(counted, len(job.numbers))))
-    parts = [dict(np.load(job.path)) for job in jobs]
-    columns = {name: np.concatenate([part[name] for part in parts])[:count] for name in parts[0]}
+    columns = _read(jobs, count)
     return SampleSet(
         name=NAME,
         inputs=inputs,
@@ -139,6 +139,21 @@ def open_pairs(
         clips=tuple(f"{NAME}/{seed}-{number:06d}" for number in range(count)),
         landmarks=columns.get("landmarks"),
     )
+
+
+def _read(jobs: Sequence[_PairFile], count: int) -> dict[str, NDArray[Any]]:
+    """The first `count` samples of the files, as columns. They take gigabytes, so no file is kept
+    once it is copied."""
+    columns: dict[str, NDArray[Any]] = {}
+    for job in jobs:
+        first = job.numbers[0] - jobs[0].numbers[0]
+        with np.load(job.path) as file:
+            for name in file.files:
+                values = file[name][: count - first]
+                if name not in columns:
+                    columns[name] = np.empty((count, *values.shape[1:]), values.dtype)
+                columns[name][first : first + len(values)] = values
+    return columns
 
 
 def _announce(job: _PairFile, count: int, workers: Workers) -> None:

@@ -15,8 +15,6 @@ CLIP_BATCH = 32
 
 TRAINED_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "fmanet": {"places": True},
-    "dianet": {"motion": True},
-    "fdp": {"motion": True, "places": True, "toward_apex": True},
     "slstt": {"places": True, "centred": True},
 }
 """What a network is trained with, if not its own defaults: earlier checkpoints do not name their
@@ -62,7 +60,7 @@ class Recipe:
     """Name in `model.flow.FLOWS` of the flow that the samples were computed with."""
     seed: int = 7
     """Seed of the weights, the batches and the variations."""
-    epochs: int = 16
+    epochs: int = 12
     """Passes over the samples, or rounds of equal length if `steps` are given. After each comes a
     line of the log, and validation."""
     steps: int | None = None

@@ -1,27 +1,42 @@
 """`model.flow.head_motion.remove_head_motion` on torch tensors, for a batch, on any device."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from model.face.aligned_crop import CROP_PX
 from model.flow.head_motion import NOISE_PX, ROUNDS, stable_points
 
 
-class TensorHeadMotion:
-    """Removes the head's motion from flows (N, 2, S, S) of one size on one device."""
+class TensorHeadMotion(nn.Module):
+    """Removes the head's motion from flows (N, 2, S, S) of one size on one device. A module without
+    weights, so that a network can have it as a part."""
 
-    def __init__(self, size: int, device: str) -> None:
+    _at: Tensor
+    _bridge: Tensor
+    _place: Tensor
+    _across: Tensor
+    _down: Tensor
+
+    def __init__(self, size: int, device: str, *, exact: bool = True) -> None:
+        """Without `exact` it reckons in float32 in place of float64, which not all engines know."""
+        super().__init__()
         rows, columns, place, bridge = stable_points(size)
         self._noise = NOISE_PX * size / CROP_PX
-        self._at = torch.as_tensor(rows * size + columns, device=device)
-        self._bridge = torch.as_tensor(bridge.nonzero()[0], device=device)
-        self._place = torch.as_tensor(place.view(float).reshape(-1, 2).T.copy(), device=device)
-        axis = torch.arange(size, device=device, dtype=torch.float32) - (size - 1) / 2
-        self._x, self._y = axis[None, :], axis[:, None]
+        self._type = torch.float64 if exact else torch.float32
+        xy = torch.as_tensor(place.view(float).reshape(-1, 2).T.copy(), dtype=self._type)
+        axis = torch.arange(size, dtype=torch.float32) - (size - 1) / 2
+        for name, values in (
+            ("_at", torch.as_tensor(rows * size + columns)),
+            ("_bridge", torch.as_tensor(bridge.nonzero()[0])),
+            ("_place", xy),
+            ("_across", axis[None, :]),
+            ("_down", axis[:, None]),
+        ):
+            self.register_buffer(name, values.to(device), persistent=False)
 
-    def __call__(self, flow: Tensor) -> Tensor:
+    def forward(self, flow: Tensor) -> Tensor:
         """The residual flow."""
-        moved = flow.flatten(2).index_select(2, self._at).double()
+        moved = flow.flatten(2).index_select(2, self._at).to(self._type)
         still = moved.index_select(2, self._bridge).sort(dim=2).values
         count = still.shape[2]
         shift = (still[..., (count - 1) // 2] + still[..., count // 2])[..., None] / 2
@@ -30,15 +45,16 @@ class TensorHeadMotion:
         for _ in range(ROUNDS):
             fit = torch.stack((scale[:, 0] * x - turn[:, 0] * y, turn[:, 0] * x + scale[:, 0] * y))
             away = moved - shift - fit.transpose(0, 1)
-            residual = torch.hypot(away[:, 0], away[:, 1])
+            # The tiny term keeps the gradient finite where nothing moves.
+            residual = (away.square().sum(dim=1) + 1e-30).sqrt()
             middle = residual.sort(dim=1).values[:, residual.shape[1] // 2]
             spread = middle.clamp_min(self._noise)[:, None]
             weights = 1 / (1 + (residual / spread).square())
             weights = (weights / weights.sum(dim=1, keepdim=True))[:, None]
             shift, scale, turn = self._fit(moved, weights)
         shift, scale, turn = (each.float()[..., None] for each in (shift, scale, turn))
-        u = flow[:, 0] - (shift[:, 0] + scale[:, 0] * self._x) + turn[:, 0] * self._y
-        v = flow[:, 1] - (shift[:, 1] + scale[:, 0] * self._y) - turn[:, 0] * self._x
+        u = flow[:, 0] - (shift[:, 0] + scale[:, 0] * self._across) + turn[:, 0] * self._down
+        v = flow[:, 1] - (shift[:, 1] + scale[:, 0] * self._down) - turn[:, 0] * self._across
         return torch.stack((u, v), dim=1)
 
     def _fit(self, moved: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -72,9 +72,10 @@ class _Buffers:
     def __init__(self, level: Level, count: int, device: str) -> None:
         self._count = count
         self.shape = height, width = level.shape
-        self._small = small_h, small_w = len(level.rows), len(level.columns)
-        self._rows, self._row_begin, self._row_blocks = _find_bands(level.rows)
-        self._columns, self._column_begin, self._column_blocks = _find_bands(level.columns)
+        rows, columns = level.window_means.rows, level.window_means.columns
+        self._small = small_h, small_w = len(rows), len(columns)
+        self._rows, self._row_begin, self._row_blocks = _find_bands(rows)
+        self._columns, self._column_begin, self._column_blocks = _find_bands(columns)
         self.pictures = torch.zeros(2, count, height, width, device=device)
         self.flow = torch.zeros(count, 2, height, width, device=device)
         self._gradients = torch.zeros(count, 2, height, width, device=device)

@@ -1,6 +1,8 @@
-"""`cv2.remap` with INTER_CUBIC on torch tensors, to the last bit of its coordinates."""
+"""Warps of torch tensors: `cv2.remap` with INTER_CUBIC, to the last bit of its coordinates, and a
+bilinear one."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from model.flow.lk import SUBPIXEL_STEPS
@@ -39,6 +41,15 @@ def warp(pictures: Tensor, flow: Tensor, *, zero_beyond: bool) -> Tensor:
             line += weight[:, None] * flat.gather(2, at).view_as(pictures)
         found += down[j][:, None] * line
     return found
+
+
+def warp_bilinear(pictures: Tensor, flow: Tensor) -> Tensor:
+    """As `warp` with the outermost pixel repeated, but bilinear, at any place."""
+    height, width = pictures.shape[-2:]
+    x = torch.arange(width, device=flow.device, dtype=flow.dtype) + flow[:, 0]
+    y = torch.arange(height, device=flow.device, dtype=flow.dtype)[:, None] + flow[:, 1]
+    grid = torch.stack(((2 * x + 1) / width - 1, (2 * y + 1) / height - 1), dim=-1)
+    return F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
 
 
 def cubic(share: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
