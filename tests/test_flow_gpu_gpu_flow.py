@@ -6,6 +6,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -18,6 +19,7 @@ from model.flow.gpu.gpu_flow import DeviceFlow, tensor_flow
 from model.flow.gpu.head_tensor import TensorHeadMotion
 from model.flow.gpu.lk_tensor import TensorLucasKanade
 from model.flow.gpu.tvl1_tensor import EPSILON_PX
+from model.flow.gpu.warp import warp_bilinear
 from model.flow.head_motion import remove_head_motion
 from model.inference.checkpoint import checkpoint_path
 from model.inference.classifier import load_classifier
@@ -161,6 +163,19 @@ def test_a_face_at_rest_has_a_gradient() -> None:
     TensorHeadMotion(16, "cpu", exact=False)(flow).square().sum().backward()  # type: ignore[no-untyped-call]
     assert flow.grad is not None
     assert flow.grad.isfinite().all()
+
+
+def test_a_bilinear_warp_is_opencvs() -> None:
+    """But for OpenCV's rounding to 1/32 px."""
+    rng = np.random.default_rng(0)
+    picture = texture((33, 47))
+    flow = rng.integers(-96, 96, (2, 33, 47)).astype(np.float32) / 32
+    y, x = np.mgrid[:33, :47].astype(np.float32)
+    expected = cv2.remap(
+        picture, x + flow[0], y + flow[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    given = torch.from_numpy(picture)[None, None], torch.from_numpy(flow)[None]
+    np.testing.assert_allclose(warp_bilinear(*given)[0, 0], expected, atol=1e-2)
 
 
 def test_bilinear_warps_find_about_the_same_flow() -> None:

@@ -15,7 +15,7 @@ from model.classifiers.phase_inputs import PHASE_SHAPES
 from model.cli import exit_code
 from model.errors import InputError
 from model.flow import load_flow
-from model.inference.checkpoint import read_checkpoint
+from model.inference.checkpoint import read_checkpoint, save_checkpoint
 from model.inference.classifier import load_classifier
 from model.inference.samples import SampleSet
 from model.lazy_loading import load_entry
@@ -162,6 +162,19 @@ def test_weights_to_start_from_are_used_where_they_fit(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match="options"):
         fit(replace(still, options={}), TRAINING, None, second, init=first)
+
+
+def test_weights_of_another_version_are_no_start(tmp_path: Path) -> None:
+    """Nor are parts of them: the rest would be left to chance."""
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    fit(replace(RECIPE, epochs=1), TRAINING, None, first)
+    checkpoint, tensors = read_checkpoint(first)
+    name = "features.0.0.weight"
+    for other in ({**tensors, name: tensors[name][:, :1]}, {**tensors, "more": tensors[name]}):
+        save_checkpoint(first, checkpoint, other)
+        with pytest.raises(InputError, match=r"first\.safetensors .*train it again"):
+            fit(replace(RECIPE, epochs=1), TRAINING, None, second, init=first)
+    assert not second.exists()
 
 
 @pytest.mark.parametrize(

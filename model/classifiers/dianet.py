@@ -5,8 +5,8 @@ Recognition via Dynamic Images", arXiv 2510.12219 (2025).
 
 From the abstract [P]: one dynamic image encodes onset to apex, the other apex to offset; each is
 processed by a convolutional network of its own; a cross-attention module integrates both by their
-relevance. Ours [I]: five frames a phase, approximate rank pooling, beside the dynamic image that of
-the face's motion, because an image alone tells the direction of no motion, two residual
+relevance. Ours [I]: five frames a phase, approximate rank pooling, two dynamic images, of frames
+and of the face's motion, because the first alone tells the direction of no motion, two residual
 stages a stream (small, and trained from scratch), cross-attention in both directions between the
 places of both maps with a skip connection, the normalisation, position planes, the action unit
 head.
@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from model.classifiers import Inputs, PhaseChoice
 from model.classifiers.blocks import Attention, Heads, ResidualStage, TensorPair, convolution
-from model.classifiers.dynamic_image import dynamic_image, scale_by_rms, standardise
+from model.classifiers.dynamic_image import dynamic_image, join_phases, scale_by_rms
 from model.classifiers.frame_motion import FrameMotion
 from model.classifiers.normalisation import positions
 
-_PLANES = 5  # of a stream: dynamic image, that of the motion (u, v), place (x, y)
+_PLANES = 5  # of a stream: dynamic images of frames and of motion (u, v), place (x, y)
 
 
 class DIANet(nn.Module):
@@ -45,14 +45,16 @@ class DIANet(nn.Module):
         self.heads = Heads(8 * width, classes, action_units, dropout)
 
     def forward(self, onset_apex: Tensor, apex_offset: Tensor, has_offset: Tensor) -> TensorPair:
-        phases = standardise(onset_apex, apex_offset, has_offset)
-        onset = phases[0][:, :1]
-        images = scale_by_rms(*(dynamic_image(phase) for phase in phases))
-        courses = (self.frame_motion(onset, each)[1] for each in phases)
-        motions = scale_by_rms(*(dynamic_image(each)[:, 0] for each in courses))
+        frames, _ = join_phases(onset_apex, apex_offset, has_offset)
+        apex = onset_apex.shape[1] - 1
+        _, motion = self.frame_motion(frames)
+        images, motions = (
+            scale_by_rms(dynamic_image(course[:, : apex + 1]), dynamic_image(course[:, apex:]))
+            for course in (frames, motion)
+        )
         planes = [
-            torch.cat([image, motion, positions(image)], dim=1)
-            for image, motion in zip(images, motions, strict=True)
+            torch.cat([image, moved[:, 0], positions(image)], dim=1)
+            for image, moved in zip(images, motions, strict=True)
         ]
         tokens = [
             stream(each).flatten(2).transpose(1, 2)

@@ -8,7 +8,7 @@ rank pooling). Its weights sum to zero, so whatever stays still cancels.
 import torch
 from torch import Tensor
 
-_FLOOR = 0.02  # share of the face's contrast: smaller differences are sensor noise
+_FLOOR = 0.02  # share of the face's contrast, or px: less is sensor noise
 
 
 def standardise(
@@ -39,9 +39,11 @@ def dynamic_image(frames: Tensor) -> Tensor:
 
 
 def scale_by_rms(*maps: Tensor) -> tuple[Tensor, ...]:
-    """Maps (N, C, H, W) divided by the root mean square of the first, over all but N."""
+    """Maps (N, …) divided by the root mean square of the first, over all but N."""
     first = maps[0]
-    strength = first.square().mean(dim=(1, 2, 3), keepdim=True).sqrt() + _FLOOR
+    # The tiny term keeps the gradient finite where nothing moves.
+    mean = first.square().mean(dim=tuple(range(1, first.dim())), keepdim=True)
+    strength = (mean + 1e-12).sqrt() + _FLOOR
     return tuple(each / strength for each in maps)
 
 

@@ -96,11 +96,10 @@ class FDP(nn.Module):
     def _planes(self, frames: Tensor) -> Tensor:
         """Frames (N, T, H, W) → (N, T, 5, H, W): what changed since the first, the face's motion
         since then, and the place. Nothing of a face at rest is left."""
-        _, motions = self.frame_motion(frames[:, :1], frames)
-        (scaled,) = scale_by_rms(motions.flatten(1, 2))
+        (motions,) = scale_by_rms(self.frame_motion(frames)[1])
         (change,) = scale_by_rms(frames - frames[:, :1])
-        place = positions(scaled)[:, None].expand(motions.shape)
-        return torch.cat([change[:, :, None], scaled.view(motions.shape), place], dim=2)
+        place = positions(frames)[:, None].expand(motions.shape)
+        return torch.cat([change[:, :, None], motions, place], dim=2)
 
 
 class LocalAggregator(nn.Module):

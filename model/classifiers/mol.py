@@ -13,7 +13,7 @@ counts; flow from the correlation of two frames, beside their features; each fra
 with the error over the distance of the eyes; the class from convolutions over places and over five
 moments, the maximum, two layers.
 Ours [I]: nine frames; one block, which all frames share; flow from the first frame to each other
-one, where the code takes neighbours; each frame's motion as the live flow measures it, with and
+one, where the code takes neighbours; each frame's motion by the live flow's method, with and
 without the head's, in place of the correlation, and before the block, so that all tasks share it;
 halved maps in the graph; the class is named from the change of the features since the first frame,
 less what all places share, and from the flow that was found, less the head's motion, beside them;
@@ -43,6 +43,7 @@ NEIGHBOURS = 4
 MOMENTS = 5
 """Length of the convolution over time."""
 _SIDE = 16
+_SCALE = CROP_PX / _SIDE
 _REST_PX = 0.2  # flow that counts as rest in the error
 
 
@@ -62,7 +63,9 @@ class MOL(nn.Module):
         )
         self.frame_motion = FrameMotion()
         self.head_motion = TensorHeadMotion(_SIDE, "cpu", exact=False)
-        self.motion = nn.Sequential(nn.AvgPool2d(2), convolution(4, width // 2, 3, stride=2))
+        self.motion_features = nn.Sequential(
+            nn.AvgPool2d(2), convolution(4, width // 2, 3, stride=2)
+        )
         self.mix = nn.Conv2d(width, width, 1)
         self.block = nn.Sequential(
             FullyConnectedConvolution(width), ChannelCorrespondence((_SIDE // 2) ** 2)
@@ -103,10 +106,12 @@ class MOL(nn.Module):
         # What all places share is the head's motion, or the light's.
         change = _change(features)
         change = change - change.mean(dim=(3, 4), keepdim=True)
-        (change,) = scale_by_rms(change.flatten(1, 2))
-        flow = self.head_motion(flow_px.flatten(0, 1)).view(flow_px.shape)
-        flow = flow / (flow.square().mean(dim=(1, 2, 3, 4), keepdim=True).sqrt() + REST_FLOW_PX)
-        course = torch.cat([change.view(features.shape), flow], dim=2)
+        (change,) = scale_by_rms(change)
+        flow = self.head_motion(flow_px.flatten(0, 1) / _SCALE).view(flow_px.shape) * _SCALE
+        # The tiny term keeps the gradient finite where nothing moves.
+        mean = flow.square().mean(dim=(1, 2, 3, 4), keepdim=True)
+        flow = flow / ((mean + 1e-12).sqrt() + REST_FLOW_PX)
+        course = torch.cat([change, flow], dim=2)
         return self.heads(self.expression(course))
 
     def _flow_px(self, features: Tensor) -> Tensor:
@@ -116,9 +121,9 @@ class MOL(nn.Module):
 
     def _features(self, frames: Tensor) -> Tensor:
         """Frames (N, T, 64, 64) → (N, T, C, 16, 16)."""
-        moved = torch.cat(self.frame_motion(frames[:, :1], frames), dim=2).flatten(0, 1)
+        moved = torch.cat(self.frame_motion(frames), dim=2).flatten(0, 1)
         each = frames.flatten(0, 1)[:, None]
-        maps = torch.cat([self.appearance(each), self.motion(moved)], dim=1)
+        maps = torch.cat([self.appearance(each), self.motion_features(moved)], dim=1)
         shared: Tensor = self.block(self.mix(maps))
         return shared.view(*frames.shape[:2], *shared.shape[1:])
 

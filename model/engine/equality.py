@@ -94,10 +94,14 @@ def fixed_inputs(inputs: Inputs) -> Arrays:
     noise. Every third lacks its second phase; some hold no motion."""
     # Not a `Generator`: its numbers may change between numpy versions.
     random = np.random.RandomState(0)
-    phases = [
-        np.stack([_phase(inputs, number, random) for number in range(FIXED_INPUTS)])
-        for _ in range(2)
-    ]
+    if inputs == "frames":
+        drawn = [_frames(number, random) for number in range(FIXED_INPUTS)]
+        phases = [np.stack(each) for each in zip(*drawn, strict=True)]
+    else:
+        phases = [
+            np.stack([_flows(inputs, number, random) for number in range(FIXED_INPUTS)])
+            for _ in range(2)
+        ]
     known = np.array([number % 3 != 2 for number in range(FIXED_INPUTS)], np.float32)
     return phases[0], phases[1], known
 
@@ -129,16 +133,39 @@ def _find_flips(truth: ArrayF32, found: ArrayF32, tolerance: float) -> Any:
     return changed & (best - second > 2 * tolerance)
 
 
-def _phase(inputs: Inputs, number: int, random: np.random.RandomState) -> ArrayF32:
-    """(*shape, 64, 64): px for flows, grey 0 to 1 for frames."""
-    shape = PHASE_SHAPES[inputs]
+def _flows(inputs: Inputs, number: int, random: np.random.RandomState) -> ArrayF32:
+    """One phase, (*shape, 64, 64) px."""
+    smooth = _smooth(PHASE_SHAPES[inputs], number, random)
+    if _strength_px(number) == 0:
+        return np.zeros_like(smooth)
+    noise = 0.02 * random.standard_normal(smooth.shape)
+    return np.asarray(_strength_px(number) * smooth + noise, np.float32)
+
+
+def _frames(number: int, random: np.random.RandomState) -> tuple[ArrayF32, ArrayF32]:
+    """Both phases of a picture that moves there and back, (F, 64, 64) each, grey 0 to 1."""
+    (count,) = PHASE_SHAPES["frames"]
+    picture = 0.5 + 0.15 * _smooth((), number, random)
+    motion = _strength_px(number) * _smooth((2,), number, random)
+    by_y, by_x = np.gradient(picture)
+    change = -(motion[0] * by_x + motion[1] * by_y)  # as far as it is linear
+    rise = np.linspace(0, 1, count)[:, None, None]
+    phases = np.stack([picture + rise * change, picture + rise[::-1] * change])
+    if _strength_px(number) > 0:
+        phases += 0.002 * random.standard_normal(phases.shape)
+    first, second = np.clip(phases, 0, 1).astype(np.float32)
+    return first, second
+
+
+def _strength_px(number: int) -> float:
+    """How far a pixel of the expression usually moves."""
+    if number % 12 == 0:
+        return 0.0
+    return float(_WEAKEST_PX * (_STRONGEST_PX / _WEAKEST_PX) ** ((number % 12) / 11))
+
+
+def _smooth(shape: tuple[int, ...], number: int, random: np.random.RandomState) -> ArrayF32:
+    """Smooth random maps of deviation 1, (*shape, 64, 64), each number with its own grain."""
     grain = _GRAINS_PX[number % len(_GRAINS_PX)]
     coarse = random.standard_normal((*shape, grain, grain)).astype(np.float32)
-    smooth = resize(coarse, INPUT_PX)
-    if inputs == "frames":
-        return np.asarray(np.clip(0.5 + 0.15 * smooth, 0, 1), np.float32)
-    if number % 12 == 0:
-        return np.zeros_like(smooth)
-    strength = _WEAKEST_PX * (_STRONGEST_PX / _WEAKEST_PX) ** ((number % 12) / 11)
-    noise = 0.02 * random.standard_normal(smooth.shape)
-    return np.asarray(strength * smooth + noise, np.float32)
+    return resize(coarse, INPUT_PX)

@@ -142,17 +142,17 @@ def open_pairs(
 
 
 def _read(jobs: Sequence[_PairFile], count: int) -> dict[str, NDArray[Any]]:
-    """The first `count` samples of the files, as columns. They take gigabytes, so no file is kept
+    """The first `count` samples of the files, as columns. These take gigabytes, so no file is kept
     once it is copied."""
     columns: dict[str, NDArray[Any]] = {}
     for job in jobs:
-        first = job.numbers[0] - jobs[0].numbers[0]
         with np.load(job.path) as file:
             for name in file.files:
-                values = file[name][: count - first]
+                values = file[name]
                 if name not in columns:
                     columns[name] = np.empty((count, *values.shape[1:]), values.dtype)
-                columns[name][first : first + len(values)] = values
+                into = columns[name][job.numbers.start : job.numbers.stop]
+                into[:] = values[: len(into)]
     return columns
 
 

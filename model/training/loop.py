@@ -221,18 +221,28 @@ def check_start(init: Path, recipe: Recipe) -> None:
 
 
 def _start_from(init: Path, network: nn.Module, checkpoint: Checkpoint) -> Checkpoint:
-    """Load the weights of `init` wherever name and shape agree. The heads for classes and action
-    units are loaded only if those are the same. Returns the description of `init`."""
+    """Load the weights of `init`; those of the heads for classes and action units only if these are
+    the same. Returns the description of `init`. Raises `InputError` if other weights do not fit, as
+    those of an earlier version may not."""
     given, weights = read_checkpoint(init)
     own = network.state_dict()
-    fitting = {name: w for name, w in weights.items() if own[name].shape == w.shape}
-    for heads, same in (
-        ("classes", given.labels == checkpoint.labels),
-        ("action_units", given.action_units == checkpoint.action_units),
-    ):
-        if not same:
-            fitting = {n: w for n, w in fitting.items() if heads not in n.split(".")}
-    network.load_state_dict(own | fitting)
+    renewed = {
+        heads
+        for heads, same in (
+            ("classes", given.labels == checkpoint.labels),
+            ("action_units", given.action_units == checkpoint.action_units),
+        )
+        if not same
+    }
+    kept = {name: w for name, w in weights.items() if renewed.isdisjoint(name.split("."))}
+    needed = {name for name in own if renewed.isdisjoint(name.split("."))}
+    for name in sorted(needed | kept.keys()):
+        if not (name in needed and name in kept and own[name].shape == kept[name].shape):
+            raise InputError(
+                f"{init} does not fit {checkpoint.classifier} of this version (its {name}): train "
+                "it again"
+            )
+    network.load_state_dict(own | kept)
     return given
 
 

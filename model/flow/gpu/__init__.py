@@ -1,4 +1,5 @@
-"""Flows on a GPU, in PyTorch and in Triton, and CUDA graphs."""
+"""Flows on a GPU, in PyTorch and in Triton, and CUDA graphs. Those in PyTorch (`lk_tensor`,
+`head_tensor`) run anywhere, and are parts of networks on frames."""
 
 from model.flow import TENSOR_FLOWS, Flow
 

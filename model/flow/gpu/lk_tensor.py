@@ -1,4 +1,4 @@
-"""`model.flow.lk` on torch tensors, on any device: the same steps, the same numbers.
+"""`model.flow.lk` on torch tensors, on any device: the same steps and, if exact, the same numbers.
 
 Every filter is a pair of matrices made beforehand. A call is then a fixed sequence of products and
 elementwise steps for a whole batch, which a CUDA graph can record. On a CPU `model.flow.lk` is
@@ -32,8 +32,8 @@ class TensorLucasKanade(nn.Module):
         exact: bool = True,
     ) -> None:
         """`parameters` of `model.flow.lk.LucasKanade`; `shape` (H, W) of the pictures. Without
-        `exact`, pictures are warped by bilinear interpolation, which takes a quarter of the time,
-        and which engines know."""
+        `exact`, pictures are warped by bilinear interpolation, to any place: this takes a quarter
+        of the time, and engines know it."""
         super().__init__()
         self._iterations = int(parameters["iterations"])
         levels = levels_of(parameters, shape, device, exact=exact)
@@ -48,8 +48,8 @@ class TensorLucasKanade(nn.Module):
         )
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """Two stacks (…, H, W) float32 grey 0 to 255 → (…, 2, H, W) px. One picture in `first` may
-        stand for several in `second`."""
+        """Two stacks (N, …, H, W) float32 grey 0 to 255 → (N, …, 2, H, W) px. One picture in
+        `first` may stand for several in `second`."""
         references, pictures = [first], [second]
         for halve in self._halvings:
             references.append(halve(references[-1]))
@@ -98,7 +98,7 @@ class Level(nn.Module):
         self.unpool = SeparableFilter(*resizers(small, shape, device))
 
     def forward(self, reference: Tensor, picture: Tensor, flow: Tensor, iterations: int) -> Tensor:
-        """`flow` (…, 2, H, W) after `iterations` warps of `picture` (…, H, W)."""
+        """`flow` (N, …, 2, H, W) after `iterations` warps of `picture` (N, …, H, W)."""
         gx, gy = gradients(reference)
         fields = torch.stack((gx, gy, gx * gx, gy * gy, gx * gy), dim=-3)
         mean_x, mean_y, xx, yy, xy = self.window_means(fields).unbind(dim=-3)
@@ -158,7 +158,7 @@ class _Enlarging(nn.Module):
 
 
 def gradients(pictures: Tensor) -> tuple[Tensor, Tensor]:
-    """`cv2.Scharr` of (…, H, W), scaled to grey levels per px: (by x, by y)."""
+    """`cv2.Scharr` of (N, …, H, W), scaled to grey levels per px: (by x, by y)."""
     padded = F.pad(pictures.flatten(0, -3)[:, None], (1, 1, 1, 1), mode="reflect")
     padded = padded.view(*pictures.shape[:-2], *padded.shape[-2:])
     across = padded[..., 2:] - padded[..., :-2]

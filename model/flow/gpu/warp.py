@@ -44,7 +44,7 @@ def warp(pictures: Tensor, flow: Tensor, *, zero_beyond: bool) -> Tensor:
 
 
 def warp_bilinear(pictures: Tensor, flow: Tensor) -> Tensor:
-    """As `warp` with the outermost pixel repeated, but bilinear, at any place."""
+    """As `warp` with the outermost pixel repeated, but bilinear, and between steps."""
     height, width = pictures.shape[-2:]
     x = torch.arange(width, device=flow.device, dtype=flow.dtype) + flow[:, 0]
     y = torch.arange(height, device=flow.device, dtype=flow.dtype)[:, None] + flow[:, 1]
