@@ -40,8 +40,10 @@ class TensorLucasKanade(nn.Module):
         sizes = [level.shape for level in levels]
         self._levels = nn.ModuleList(levels)
         self._halvings = nn.ModuleList(
-            SeparableFilter(*(on(separable.halving_matrix(side), device) for side in size))
-            for size in sizes[:-1]
+            SeparableFilter(
+                separable.halving_matrix(height), separable.halving_matrix(width), device
+            )
+            for height, width in sizes[:-1]
         )
         self._enlargings = nn.ModuleList(
             _Enlarging(coarse, fine, device) for fine, coarse in pairwise(sizes)
@@ -90,12 +92,12 @@ class Level(nn.Module):
         self._ridge, self._exact = ridge, exact
         pooled = 2 if sigma >= POOLED_FROM_PX else 1
         small = -(-shape[0] // pooled), -(-shape[1] // pooled)
-        window = [
+        rows, columns = (
             separable.gaussian(out, sigma / pooled) @ separable.area(side, out)
             for side, out in zip(shape, small, strict=True)
-        ]
-        self.window_means = SeparableFilter(*(on(matrix, device) for matrix in window))
-        self.unpool = SeparableFilter(*resizers(small, shape, device))
+        )
+        self.window_means = SeparableFilter(rows, columns, device)
+        self.unpool = resizer(small, shape, device)
 
     def forward(self, reference: Tensor, picture: Tensor, flow: Tensor, iterations: int) -> Tensor:
         """`flow` (N, …, 2, H, W) after `iterations` warps of `picture` (N, …, H, W)."""
@@ -130,15 +132,15 @@ class Level(nn.Module):
 
 
 class SeparableFilter(nn.Module):
-    """A separable filter: rows @ picture @ columnsᵀ."""
+    """One of `model.flow.gpu.separable`: rows @ picture @ columnsᵀ."""
 
     rows: Tensor
     columns: Tensor
 
-    def __init__(self, rows: Tensor, columns: Tensor) -> None:
+    def __init__(self, rows: ArrayF32, columns: ArrayF32, device: str) -> None:
         super().__init__()
-        self.register_buffer("rows", rows, persistent=False)
-        self.register_buffer("columns", columns, persistent=False)
+        self.register_buffer("rows", torch.as_tensor(rows, device=device), persistent=False)
+        self.register_buffer("columns", torch.as_tensor(columns, device=device), persistent=False)
 
     def forward(self, pictures: Tensor) -> Tensor:
         return self.rows @ pictures @ self.columns.T
@@ -149,7 +151,7 @@ class _Enlarging(nn.Module):
 
     def __init__(self, coarse: tuple[int, int], fine: tuple[int, int], device: str) -> None:
         super().__init__()
-        self._resize = SeparableFilter(*resizers(coarse, fine, device))
+        self._resize = resizer(coarse, fine, device)
         self._down, self._across = (new / old for new, old in zip(fine, coarse, strict=True))
 
     def forward(self, flow: Tensor) -> Tensor:
@@ -168,14 +170,9 @@ def gradients(pictures: Tensor) -> tuple[Tensor, Tensor]:
     return gx / 32, gy / 32
 
 
-def resizers(
+def resizer(
     shape: tuple[int, int], out: tuple[int, int], device: str, scale: float | None = None
-) -> tuple[Tensor, Tensor]:
-    """`separable.linear` for rows and columns: from pictures of `shape` to those of `out`."""
+) -> SeparableFilter:
+    """`separable.linear` from pictures of `shape` to those of `out`."""
     rows, columns = (separable.linear(*sides, scale) for sides in zip(shape, out, strict=True))
-    return on(rows, device), on(columns, device)
-
-
-def on(matrix: ArrayF32, device: str) -> Tensor:
-    """`matrix` on `device`."""
-    return torch.as_tensor(matrix, device=device)
+    return SeparableFilter(rows, columns, device)

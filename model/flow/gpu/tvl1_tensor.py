@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model.flow.gpu.lk_tensor import resizers
+from model.flow.gpu.lk_tensor import resizer
 from model.flow.gpu.warp import round_flow, warp
 
 SCALE_STEP = 0.8
@@ -40,9 +40,9 @@ class TensorTVL1:
                 break
             self.shapes.append((height, width))
         self._reducing = [
-            resizers(fine, coarse, device, 1 / SCALE_STEP) for fine, coarse in pairwise(self.shapes)
+            resizer(fine, coarse, device, 1 / SCALE_STEP) for fine, coarse in pairwise(self.shapes)
         ]
-        self._enlarging = [resizers(coarse, fine, device) for fine, coarse in pairwise(self.shapes)]
+        self._enlarging = [resizer(coarse, fine, device) for fine, coarse in pairwise(self.shapes)]
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
         """Two stacks (N, H, W) float32 grey 0 to 255 → (N, 2, H, W) px."""
@@ -57,15 +57,15 @@ class TensorTVL1:
     def pyramids(self, first: Tensor, second: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Both stacks on every scale, finest first."""
         firsts, seconds = [first], [second]
-        for rows, columns in self._reducing:
-            firsts.append(rows @ firsts[-1] @ columns.T)
-            seconds.append(rows @ seconds[-1] @ columns.T)
+        for reduce in self._reducing:
+            firsts.append(reduce(firsts[-1]))
+            seconds.append(reduce(seconds[-1]))
         return firsts, seconds
 
     def enlarge(self, flow: Tensor, number: int) -> Tensor:
         """The flow of scale `number` on the next finer one."""
-        rows, columns = self._enlarging[number - 1]
-        return rows @ flow @ columns.T / SCALE_STEP
+        enlarged: Tensor = self._enlarging[number - 1](flow)
+        return enlarged / SCALE_STEP
 
     def _solve(self, first: Tensor, second: Tensor, flow: Tensor) -> Tensor:
         """`flow` (N, 2, H, W) after all warps on one scale."""
