@@ -14,6 +14,8 @@ import torch
 from torch import nn
 
 from model.build_engine import build, check
+from model.classifiers.dynamic_image import standardise
+from model.classifiers.frame_motion import FrameMotion
 from model.engine import ENGINES, ORDER, NetworkOf
 from model.engine.cache import EngineFile
 from model.engine.equality import (
@@ -215,6 +217,18 @@ def test_a_damaged_onnx_file_is_not_used_and_written_anew(beside: Path) -> None:
     assert load_classifier(beside).labels  # by PyTorch
     assert export_here(beside).check() is None
     assert Serving(beside).describe().startswith("ONNX Runtime")
+
+
+def test_frames_that_engines_are_compared_on_move_as_expressions_do() -> None:
+    first, second, _ = fixed_inputs("frames")
+    np.testing.assert_allclose(first[:, -1], second[:, 0], atol=0.02)  # the apex, but for noise
+    given = torch.from_numpy(first)
+    frames, _ = standardise(given, given, torch.ones(len(given)))
+    whole, _ = FrameMotion()(frames)
+    moved_px = whole[:, -1].square().sum(dim=1).mean(dim=(1, 2)).sqrt()
+    assert (moved_px == 0).sum() == len(given) / 12
+    assert moved_px.median() < 1
+    assert 0.3 < moved_px.max() < 5
 
 
 def test_faces_at_rest_are_among_what_is_compared() -> None:

@@ -60,7 +60,7 @@ class Recipe:
     """Name in `model.flow.FLOWS` of the flow that the samples were computed with."""
     seed: int = 7
     """Seed of the weights, the batches and the variations."""
-    epochs: int = 12
+    epochs: int = 16
     """Passes over the samples, or rounds of equal length if `steps` are given. After each comes a
     line of the log, and validation."""
     steps: int | None = None

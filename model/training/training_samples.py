@@ -36,7 +36,7 @@ class Sources:
     classes: int = 3
     megc2019: bool = False
     """Whether to take only the clips of MEGC 2019's composite."""
-    pairs: int = 100000
+    pairs: int = 40000
     """Synthetic pairs to train on."""
     validation_pairs: int = 3000
     """Synthetic pairs to validate and calibrate on; as many are for the report."""
