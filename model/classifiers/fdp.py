@@ -90,7 +90,7 @@ class FDP(nn.Module):
         scores = self.scorer(features.mean(dim=(3, 4)))
         # Not by the scores: they begin as chance, and what returns to rest has no order. Then even
         # a movement's sign would be chance.
-        weights = _centre_scores(_nearness(scores), known)
+        weights = _frame_weights(known)
         return (features * weights[:, :, None, None, None]).sum(dim=1), scores
 
     def _planes(self, frames: Tensor) -> Tensor:
@@ -181,18 +181,14 @@ def _stage(channels: int, out_channels: int) -> tuple[nn.Module, ...]:
     return embedding, LocalAggregator(out_channels, heads), GlobalAggregator(out_channels, heads)
 
 
-def _nearness(scores: Tensor) -> Tensor:
-    """How near the apex each frame is, the shape of `scores` (N, T): the apex is in the middle."""
-    apex = scores.shape[1] // 2
-    away = torch.arange(scores.shape[1], device=scores.device, dtype=scores.dtype) - apex
-    return (apex - away.abs()).expand_as(scores)
-
-
-def _centre_scores(scores: Tensor, known: Tensor) -> Tensor:
-    """Weights (N, T) of the known frames. They sum to zero, as a dynamic image's do; their squares
-    sum to one."""
-    mean = (scores * known).sum(dim=1, keepdim=True) / known.sum(dim=1, keepdim=True)
-    centred = (scores - mean) * known
+def _frame_weights(known: Tensor) -> Tensor:
+    """Weights (N, T) of the `known` frames (N, T): the nearer the apex, which is in the middle, the
+    greater. They sum to zero, as a dynamic image's do; their squares sum to one."""
+    apex = known.shape[1] // 2
+    away = torch.arange(known.shape[1], device=known.device, dtype=known.dtype) - apex
+    nearness = apex - away.abs()
+    mean = (nearness * known).sum(dim=1, keepdim=True) / known.sum(dim=1, keepdim=True)
+    centred = (nearness - mean) * known
     return centred / (centred.square().sum(dim=1, keepdim=True) + 1e-6).sqrt()
 
 

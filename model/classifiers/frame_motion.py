@@ -9,7 +9,7 @@ from model.flow.gpu.head_tensor import TensorHeadMotion
 from model.flow.gpu.lk_tensor import TensorLucasKanade
 
 _LUCAS_KANADE = {"sigma_px": 5.5, "iterations": 2, "levels": 2, "ridge": 10.0}
-"""Not the live flow's present values by name: trained weights fit these alone."""
+"""The live flow's own, but fixed: trained weights fit no others."""
 _CONTRAST = 45.0
 """Grey levels of a contrast of 1: what a usual face in usual light has."""
 

@@ -43,7 +43,7 @@ NEIGHBOURS = 4
 MOMENTS = 5
 """Length of the convolution over time."""
 _SIDE = 16
-_SCALE = CROP_PX / _SIDE
+_SCALE = CROP_PX / _SIDE  # px of the crop in one of the map
 _REST_PX = 0.2  # flow that counts as rest in the error
 
 

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from model.classifiers import CustomLoss
 from model.errors import InputError
 from model.flow import load_flow
-from model.inference.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
+from model.inference.checkpoint import Checkpoint, load_network, save_checkpoint
 from model.inference.confidence import fit_confidence
 from model.inference.predictions import run_network
 from model.inference.samples import SampleSet
@@ -43,9 +43,9 @@ def fit(
 
     Beside `out` it writes `.log.csv`, a line per epoch. `validation` is scored after each epoch; it
     chooses the epoch only if the recipe keeps the best one. At the end, confidence is calibrated on
-    it (`model.inference.confidence`). Training starts from the weights of the checkpoint `init`, as
-    far as they fit the network. `after_epoch` gets each line of the log. Raises `InputError` if
-    samples and recipe do not fit.
+    it (`model.inference.confidence`). Training starts from the weights of the checkpoint `init`,
+    but for heads of other classes or action units. `after_epoch` gets each line of the log. Raises
+    `InputError` if samples and recipe do not fit.
     """
     if init is not None:
         check_start(init, recipe)
@@ -210,7 +210,7 @@ def _check(
 
 def check_start(init: Path, recipe: Recipe) -> None:
     """Raise `InputError` if a run by `recipe` cannot start from the weights of `init`."""
-    given = read_checkpoint(init)[0]
+    given, _ = load_network(init)
     for what, theirs, ours in (
         ("a network", given.classifier, recipe.classifier),
         ("options", dict(given.options), dict(recipe.options)),
@@ -222,27 +222,16 @@ def check_start(init: Path, recipe: Recipe) -> None:
 
 def _start_from(init: Path, network: nn.Module, checkpoint: Checkpoint) -> Checkpoint:
     """Load the weights of `init`; those of the heads for classes and action units only if these are
-    the same. Returns the description of `init`. Raises `InputError` if other weights do not fit, as
-    those of an earlier version may not."""
-    given, weights = read_checkpoint(init)
-    own = network.state_dict()
-    renewed = {
-        heads
-        for heads, same in (
-            ("classes", given.labels == checkpoint.labels),
-            ("action_units", given.action_units == checkpoint.action_units),
-        )
-        if not same
-    }
-    kept = {name: w for name, w in weights.items() if renewed.isdisjoint(name.split("."))}
-    needed = {name for name in own if renewed.isdisjoint(name.split("."))}
-    for name in sorted(needed | kept.keys()):
-        if not (name in needed and name in kept and own[name].shape == kept[name].shape):
-            raise InputError(
-                f"{init} does not fit {checkpoint.classifier} of this version (its {name}): train "
-                "it again"
-            )
-    network.load_state_dict(own | kept)
+    the same. Returns the description of `init`."""
+    given, start = load_network(init)
+    weights = start.state_dict()
+    for heads, same in (
+        ("classes", given.labels == checkpoint.labels),
+        ("action_units", given.action_units == checkpoint.action_units),
+    ):
+        if not same:
+            weights = {n: w for n, w in weights.items() if heads not in n.split(".")}
+    network.load_state_dict(network.state_dict() | weights)
     return given
 
 

@@ -45,11 +45,10 @@ class TensorHeadMotion(nn.Module):
         for _ in range(ROUNDS):
             fit = torch.stack((scale[:, 0] * x - turn[:, 0] * y, turn[:, 0] * x + scale[:, 0] * y))
             away = moved - shift - fit.transpose(0, 1)
-            # The tiny term keeps the gradient finite where nothing moves.
-            residual = (away.square().sum(dim=1) + 1e-30).sqrt()
-            middle = residual.sort(dim=1).values[:, residual.shape[1] // 2]
-            spread = middle.clamp_min(self._noise)[:, None]
-            weights = 1 / (1 + (residual / spread).square())
+            squared = away.square().sum(dim=1)
+            middle = squared.sort(dim=1).values[:, squared.shape[1] // 2]
+            spread = middle.clamp_min(self._noise**2)[:, None]
+            weights = 1 / (1 + squared / spread)
             weights = (weights / weights.sum(dim=1, keepdim=True))[:, None]
             shift, scale, turn = self._fit(moved, weights)
         shift, scale, turn = (each.float()[..., None] for each in (shift, scale, turn))
