@@ -1,6 +1,7 @@
 """Blinks that the mesh does not see, and eyes that are kept out of the flow."""
 
 import numpy as np
+import pytest
 
 from model.face.aligned_crop import CROP_PX
 from model.records import AlignedFace, ArrayF32, ImageU8, Stamp
@@ -29,11 +30,11 @@ def face(k: int, crop: ImageU8) -> AlignedFace:
     )
 
 
-def picture(*, closed: bool) -> ImageU8:
+def picture(*, closed: bool, open_grey: int = 60) -> ImageU8:
     crop = np.full((CROP_PX, CROP_PX), 140, np.uint8)
     crop[80:90, 40:90] = 70
     for x in (40, 88):
-        crop[45:52, x - 11 : x + 12] = 140 if closed else 60
+        crop[45:52, x - 11 : x + 12] = 140 if closed else open_grey
     return crop
 
 
@@ -46,6 +47,22 @@ def test_a_blink_that_the_mesh_does_not_see_is_seen_in_the_pictures() -> None:
     assert not any(blinks[:60])
     assert all(blinks[61:63])
     assert not any(blinks[70:])
+
+
+@pytest.mark.parametrize(("openness", "blinks"), [(0.99, False), (0.9, True)])
+def test_eyes_that_change_a_little_blink_if_the_mesh_sees_them_narrow(
+    openness: float, blinks: bool
+) -> None:
+    # A man's brows come down and his lids tighten for 0.4 s: both pictures change by a third of the
+    # contrast, and the mesh sees no lid close.
+    eyes = Eyes()
+    seen = []
+    for k in range(90):
+        narrow = 60 <= k < 72
+        points = landmarks(0.3 * (openness if narrow else 1))
+        crop = picture(closed=False, open_grey=68 if narrow else 60)
+        seen.append(eyes.blink(face(k, crop), eye_openness(points)))
+    assert any(seen) == blinks
 
 
 def test_one_eye_alone_does_not_blink() -> None:

@@ -348,6 +348,15 @@ def test_a_syllable_after_a_pause_is_heard_as_speech():
     assert closed(series(60, 8, [*words, last])) == []
 
 
+@pytest.mark.parametrize("fps", RATES)
+def test_what_a_face_is_first_seen_in_is_no_expression(fps):
+    """A laugh that fades as the footage begins looks like something short."""
+    half_seen = updates(series(fps, 4, [Pulse(-0.05, 0.15, 0.35, 1.2)]))
+    assert [u.reason for u in half_seen if u.state != "apex"] == ["began before the face was seen"]
+    (window,) = closed(series(fps, 4, [Pulse(0.1, 0.3, 0.5, 1.2)]))
+    assert window.kind == "micro"
+
+
 @pytest.mark.parametrize("fps", [25, 60, 200])
 def test_a_face_that_begins_to_talk_at_once_says_a_word(fps):
     """Nobody knows yet whether it talks, so its first expression waits for what follows."""

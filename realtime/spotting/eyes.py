@@ -17,6 +17,9 @@ CHANGE_S, CHANGE, CHANGE_FACTOR = 0.1, 0.25, 4.0
 """The eyes also blink, or look elsewhere, if the pictures of both change within `CHANGE_S` by more
 than `CHANGE` of the face's contrast and by `CHANGE_FACTOR` times what is usual: the mesh does not
 see every lid close."""
+LOWERED, UNSEEN_CHANGE = 0.92, 0.4
+"""Brows that come down and lids that tighten change both pictures, too, though less than a blink.
+While the mesh sees neither eye below `LOWERED` of its usual openness, it takes `UNSEEN_CHANGE`."""
 COVER_WIDE, COVER_HIGH = 0.55, 0.2
 """Half axes of what is hidden of an eye, as shares of its width."""
 
@@ -81,6 +84,7 @@ class Eyes:
     def __init__(self) -> None:
         self._history: deque[tuple[float, ArrayF32]] = deque()
         self._usual = np.zeros(2, np.float32)
+        self._lowered_s = -math.inf
         self._pictures: deque[tuple[float, ImageU8]] = deque()
         self._usual_change = 1.0
         self._changes: deque[float] = deque(maxlen=round(OPENNESS_HISTORY_S / _USUAL_EVERY_S))
@@ -88,8 +92,7 @@ class Eyes:
     def blink(self, face: AlignedFace, openness: ArrayF32) -> bool:
         """Take in the next face and its `eye_openness`; return whether its eyes blink."""
         time_s = face.stamp.time_s
-        changed = self._change(face)
-        least_change = max(CHANGE, CHANGE_FACTOR * self._usual_change)
+        changed, usual_change = self._change(face), self._usual_change
         if not self._history or time_s - self._history[-1][0] >= _USUAL_EVERY_S:
             self._history.append((time_s, openness))
             while time_s - self._history[0][0] > OPENNESS_HISTORY_S:
@@ -97,8 +100,13 @@ class Eyes:
             self._usual = np.median(np.stack([o for _, o in self._history]), axis=0)
             self._changes.append(changed)
             self._usual_change = float(np.median(self._changes))
+        if (openness < LOWERED * self._usual).any():
+            self._lowered_s = time_s
         closed = bool((openness < BLINK_OPENNESS * self._usual).any())
-        return closed or changed > least_change
+        unseen = time_s - self._lowered_s > CHANGE_S + 1e-3
+        return closed or changed > max(
+            UNSEEN_CHANGE if unseen else CHANGE, CHANGE_FACTOR * usual_change
+        )
 
     def _change(self, face: AlignedFace) -> float:
         """Return how much the less changed of both eyes' pictures changed within `CHANGE_S`."""

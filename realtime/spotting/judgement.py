@@ -74,6 +74,8 @@ class Judgement:
             return f"{1000 * duration_s:.0f} ms long: too short"
         if pulse.depth < LEAST_DEPTH:
             return "rose or returned only in part"
+        if self._disturbances.seen_s(pulse) < period_s:
+            return "began before the face was seen"
         objection = self.find_objection(group, pulse, window)
         if objection is None and is_part_of_larger(pulse, self._history):
             return "part of a larger movement"
