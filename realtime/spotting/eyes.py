@@ -19,7 +19,8 @@ than `CHANGE` of the face's contrast and by `CHANGE_FACTOR` times what is usual:
 see every lid close."""
 LOWERED, UNSEEN_CHANGE = 0.92, 0.4
 """Brows that come down and lids that tighten change both pictures, too, though less than a blink.
-While the mesh sees neither eye below `LOWERED` of its usual openness, it takes `UNSEEN_CHANGE`."""
+So unless the mesh saw an eye below `LOWERED` of its usual openness within `CHANGE_S`, only changes
+of more than `UNSEEN_CHANGE` count."""
 COVER_WIDE, COVER_HIGH = 0.55, 0.2
 """Half axes of what is hidden of an eye, as shares of its width."""
 
@@ -103,10 +104,9 @@ class Eyes:
         if (openness < LOWERED * self._usual).any():
             self._lowered_s = time_s
         closed = bool((openness < BLINK_OPENNESS * self._usual).any())
-        unseen = time_s - self._lowered_s > CHANGE_S + 1e-3
-        return closed or changed > max(
-            UNSEEN_CHANGE if unseen else CHANGE, CHANGE_FACTOR * usual_change
-        )
+        lowered = time_s - self._lowered_s <= CHANGE_S + 1e-3
+        least_change = CHANGE if lowered else UNSEEN_CHANGE
+        return closed or changed > max(least_change, CHANGE_FACTOR * usual_change)
 
     def _change(self, face: AlignedFace) -> float:
         """Return how much the less changed of both eyes' pictures changed within `CHANGE_S`."""

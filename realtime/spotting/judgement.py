@@ -74,8 +74,6 @@ class Judgement:
             return f"{1000 * duration_s:.0f} ms long: too short"
         if pulse.depth < LEAST_DEPTH:
             return "rose or returned only in part"
-        if self._disturbances.seen_s(pulse) < period_s:
-            return "began before the face was seen"
         objection = self.find_objection(group, pulse, window)
         if objection is None and is_part_of_larger(pulse, self._history):
             return "part of a larger movement"
@@ -83,6 +81,8 @@ class Judgement:
 
     def find_objection(self, group: int, pulse: Pulse, window: Window) -> str | None:
         """Return what speaks against a pulse, whatever its course, or None."""
+        if self._disturbances.seen_s(pulse) <= 0:
+            return "began before the face was seen"
         if window.score < self.margin:
             return self._disturbances.name(pulse.onset_s, pulse.offset_s) or "too weak"
         onset, apex, _ = positions(self._history, pulse)
