@@ -133,12 +133,12 @@ def test_noise_scales_the_floors_and_blinks_raise_those_of_the_brows() -> None:
 
 
 def test_the_chosen_rate_is_about_kept_on_other_seeds() -> None:
-    """Exceedances, of which the spotter makes at most `PASSED` alarms, over 10 minutes."""
+    """Exceedances, of which the spotter makes at most `PASSED` alarms, over three minutes."""
     rate, minutes, alarms, over = 1.0, 0.0, 0, 0
     for seed in range(1310, 1313):
         baseline = floor_of(maxima(resting(seed, 20)), rate)
         floor = np.array([baseline.floor_px[name] for name in REGIONS])
-        later = resting(seed + 1000, 100)
+        later = resting(seed + 1000, 60)
         blocks = maxima(later).maxima()
         for group in (UPPER, LOWER):
             columns = list(group)

@@ -16,7 +16,7 @@ from model.synthetic.stored_samples import open_pairs
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> SampleSet:
     cache = tmp_path_factory.mktemp("pairs")
-    return open_pairs(120, seed=5, flow="lk", cache=cache, workers=1, chunk=60)
+    return open_pairs(60, seed=5, flow="lk", cache=cache, workers=1, chunk=60)
 
 
 def test_classes_move_where_the_literature_says(samples: SampleSet) -> None:
@@ -27,9 +27,9 @@ def test_classes_move_where_the_literature_says(samples: SampleSet) -> None:
 
 
 def test_the_drawing_has_a_panel_for_each_class(samples: SampleSet, tmp_path: Path) -> None:
-    root = ElementTree.fromstring(draw_maps(average_maps(samples), "120 samples of <synthetic>"))
+    root = ElementTree.fromstring(draw_maps(average_maps(samples), "60 samples of <synthetic>"))
     words = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
-    assert words == [*samples.classes, "mean onset→apex flow, 120 samples of <synthetic>"]
+    assert words == [*samples.classes, "mean onset→apex flow, 60 samples of <synthetic>"]
     assert len(list(root.iter("{http://www.w3.org/2000/svg}rect"))) == len(samples.classes)
 
 

@@ -57,10 +57,14 @@ def footage(seconds: float) -> tuple[Frame, ...]:
 
 
 def run(
-    frames: tuple[Frame, ...], checkpoint: Path, executor: Executor | None = None
+    frames: tuple[Frame, ...],
+    checkpoint: Path,
+    executor: Executor | None = None,
+    engine: str = "auto",
 ) -> tuple[list[Step], list[Event]]:
     """All steps, and all events in the order in which they came."""
-    pipeline = open_pipeline(PipelineConfig(classifier=str(checkpoint)), executor)
+    config = PipelineConfig(classifier=str(checkpoint), engine=engine)
+    pipeline = open_pipeline(config, executor)
     steps = [pipeline.step(frame) for frame in frames]
     if isinstance(executor, Deferred):
         assert not any(step.events for step in steps)
@@ -261,7 +265,7 @@ def test_long_term_flows_are_computed_live(tmp_path: Path) -> None:
     flow = load_flow("lk")
     slstt = Checkpoint("slstt", ("one", "two"), ("AU4",), flow.name, dict(flow.parameters))
     save_checkpoint(tmp_path / "slstt", slstt, slstt.network().state_dict())
-    _, events = run(footage(3.5), tmp_path / "slstt")
+    _, events = run(footage(3.5), tmp_path / "slstt", engine="eager")
     named = [event.prediction for event in events if event.prediction is not None]
     assert named
     assert {prediction.classifier for prediction in named} == {"slstt"}

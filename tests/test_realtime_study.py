@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import threading
@@ -13,7 +12,8 @@ from typing import Any
 
 import av
 import pytest
-from playwright.sync_api import Dialog, Page, Route, sync_playwright
+from browsing import CHROMIUM, FLAGS, SLOW_MS, opened
+from playwright.sync_api import Browser, Dialog, Page, Playwright, Route
 from served import serving
 from test_ui_page import write_y4m
 
@@ -36,7 +36,6 @@ from realtime.study import Draft, Study
 from realtime.ui.study import find_camera_check
 from realtime.ui.viewer import choose_badge
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 PROTOCOL = """
 name = "Interview A"
 [keys]
@@ -358,16 +357,13 @@ def filled_in(page: Page, tmp_path: Path) -> None:
 
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
-def test_the_tab_records_marks_and_forgets(untrained: Path, tmp_path: Path) -> None:
+def test_the_tab_records_marks_and_forgets(
+    chromium: Browser, untrained: Path, tmp_path: Path
+) -> None:
     config = small_demo(untrained, tmp_path / "sessions")
-    with serving(config) as served, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1200, "height": 900})
-        page.set_default_timeout(90_000)
-        said: list[str] = []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto(served.address)
+    size = {"width": 1200, "height": 900}
+    with serving(config) as served, opened(chromium, served, viewport=size) as watched:
+        page = watched.page
         filled_in(page, tmp_path)
         page.click(".fl-study [data-ref=start]:not([disabled])")
         page.wait_for_selector(".fl-study[data-recording=yes] [data-ref=picture][data-index]")
@@ -407,8 +403,7 @@ def test_the_tab_records_marks_and_forgets(untrained: Path, tmp_path: Path) -> N
             "document.querySelector('[data-ref=last]').innerText.includes('P07')"
         )
         assert page.input_value(".fl-study [data-ref=consent]") == ""  # the next person's
-        assert said == []
-        browser.close()
+        assert watched.said == []
     session = open_session(tmp_path / "sessions" / "P07")
     assert [m.kind for m in session.markers] == ["redact"]
     audit = [json.loads(line) for line in read_lines(session.folder.audit)]
@@ -421,14 +416,11 @@ def test_the_tab_records_marks_and_forgets(untrained: Path, tmp_path: Path) -> N
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
 def test_a_protocol_is_edited_and_what_is_wrong_stands_at_its_field(
-    untrained: Path, tmp_path: Path
+    chromium: Browser, untrained: Path, tmp_path: Path
 ) -> None:
     config = small_demo(untrained, tmp_path / "sessions")
-    with serving(config) as served, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.set_default_timeout(90_000)
-        page.goto(served.address)
+    with serving(config) as served, opened(chromium, served) as watched:
+        page = watched.page
         filled_in(page, tmp_path)
         page.wait_for_selector("[data-ref=protocol-file] option[value=opened]", state="attached")
         assert page.input_value(".fl-study [data-ref=protocol]") == ""  # can be opened once more
@@ -489,7 +481,6 @@ def test_a_protocol_is_edited_and_what_is_wrong_stands_at_its_field(
         page.wait_for_selector(".fl-study dialog:not([open])", state="attached")
         # It was about the editor. A browser says that a dialog is closed only some time after.
         page.wait_for_selector(".fl-study [data-ref=hint]:empty", state="attached")
-        browser.close()
     saved = load_protocol(tmp_path / "sessions" / "interview-a.toml")
     assert saved.keys == {"s": "stimulus", "d": "disturbance"}
     assert [question.key for question in saved.questions] == ["1", "2"]
@@ -498,14 +489,11 @@ def test_a_protocol_is_edited_and_what_is_wrong_stands_at_its_field(
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
 def test_a_server_that_does_not_answer_is_told_until_it_does(
-    untrained: Path, tmp_path: Path
+    chromium: Browser, untrained: Path, tmp_path: Path
 ) -> None:
     config = small_demo(untrained, tmp_path / "sessions")
-    with serving(config) as served, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.set_default_timeout(90_000)
-        page.goto(served.address)
+    with serving(config) as served, opened(chromium, served) as watched:
+        page = watched.page
         filled_in(page, tmp_path)
         page.click(".fl-study [data-ref=start]:not([disabled])")
         page.wait_for_selector(".fl-study[data-recording=yes]")
@@ -527,18 +515,19 @@ def test_a_server_that_does_not_answer_is_told_until_it_does(
         page.wait_for_selector(".fl-study[data-recording=no]")
         page.wait_for_selector(".fl-study [data-ref=last]:has-text('was cut off')")
         page.wait_for_selector(".fl-study [data-ref=last] button:has-text('Review tab')")
-        browser.close()
 
 
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
 @pytest.mark.skipif(os.name != "posix", reason="kills a group of processes")
-def test_the_recording_goes_on_when_the_browser_is_killed(untrained: Path, tmp_path: Path) -> None:
+def test_the_recording_goes_on_when_the_browser_is_killed(
+    playwright: Playwright, untrained: Path, tmp_path: Path
+) -> None:
     config = small_demo(untrained, tmp_path / "sessions")
     profile = tmp_path / "profile"
     command = [str(CHROMIUM), "--headless=new", "--no-sandbox", "--disable-gpu"]
     command += [f"--user-data-dir={profile}", "--remote-debugging-port=0", "about:blank"]
-    with serving(config) as served, sync_playwright() as playwright:
+    with serving(config) as served:
         chromium = subprocess.Popen(
             command, start_new_session=True, stderr=subprocess.PIPE, text=True
         )
@@ -546,7 +535,7 @@ def test_the_recording_goes_on_when_the_browser_is_killed(untrained: Path, tmp_p
         told = next(line for line in chromium.stderr if "DevTools listening" in line)
         browser = playwright.chromium.connect_over_cdp(told.split(" on ")[1].strip())
         page = browser.contexts[0].pages[0]
-        page.set_default_timeout(90_000)
+        page.set_default_timeout(SLOW_MS)
         page.goto(served.address)
         filled_in(page, tmp_path)
         page.click(".fl-study [data-ref=start]:not([disabled])")
@@ -592,17 +581,18 @@ def test_a_recording_that_had_to_end_is_told_loudly(
 
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
-def test_a_viewers_camera_is_recorded_without_asking_again(untrained: Path, tmp_path: Path) -> None:
+def test_a_viewers_camera_is_recorded_without_asking_again(
+    playwright: Playwright, untrained: Path, tmp_path: Path
+) -> None:
     film = tmp_path / "camera.y4m"
     write_y4m(film, SyntheticFace(seed=5, fps=15, size=(320, 240)), frames=30)
-    flags = ["--no-sandbox", "--use-fake-device-for-media-stream"]
-    flags += ["--use-fake-ui-for-media-stream", f"--use-file-for-fake-video-capture={film}"]
+    flags = [*FLAGS, "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    flags.append(f"--use-file-for-fake-video-capture={film}")
     config = replace(small_demo(untrained, tmp_path / "sessions"), source="browser")
-    with serving(config) as served, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        page = browser.new_page(viewport={"width": 1200, "height": 900})
-        page.set_default_timeout(90_000)
-        page.goto(served.address)
+    size = {"width": 1200, "height": 900}
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+    with serving(config) as served, opened(browser, served, viewport=size) as watched:
+        page = watched.page
         page.click("[data-ref=share]")
         page.wait_for_selector("#live [data-ref=picture][data-index]")
         filled_in(page, tmp_path)
@@ -618,7 +608,7 @@ def test_a_viewers_camera_is_recorded_without_asking_again(untrained: Path, tmp_
         assert page.locator("[data-ref=share]").is_hidden()
         page.click(".fl-study [data-ref=review]")
         page.wait_for_selector(".fl-review[data-open=P07]")
-        browser.close()
+    browser.close()
     session = open_session(tmp_path / "sessions" / "P07")
     assert sum(frame.fate == "recorded" for frame in session.frames) >= 5
     assert {frame.clock for frame in session.frames if frame.fate == "recorded"} == {"browser"}

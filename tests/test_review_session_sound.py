@@ -10,18 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from browsing import CHROMIUM
 from fastapi import FastAPI
 from numpy.typing import NDArray
-from playwright.sync_api import sync_playwright
-from served import serving
+from playwright.sync_api import Browser
 from spoken import HZ, hearing, spoken, tone
 from starlette.testclient import TestClient
 from test_recording_sound_track import BEGUN_S, BLOCK, FPS, ZERO_S, picture, sounding
-from test_ui_review import CHROMIUM
+from test_ui_review import reviewing
 
 from model.errors import InputError
 from model.records import Stamp
-from realtime.config import LiveConfig
 from realtime.export import export
 from realtime.recording.sound_track import SampleClock, SoundBlock
 from realtime.review.motion_lanes import read_motion
@@ -294,22 +293,10 @@ FOLLOW = """async () => {
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
 def test_what_was_said_is_heard_in_step_and_only_when_asked_for(
-    session: Session, untrained: Path
+    chromium: Browser, session: Session, untrained: Path
 ) -> None:
-    root = session.folder.path.parent
-    config = LiveConfig(
-        "demo", fps=5, width=200, height=150, classifier=str(untrained), sessions=root
-    )
-    with serving(config) as served, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1300, "height": 900})
-        page.set_default_timeout(90_000)
-        said: list[str] = []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto(served.address)
-        page.get_by_role("tab", name="Review").click()
-        page.wait_for_selector("[data-ref=film][data-place='0']")
+    with reviewing(chromium, session.folder.path.parent, untrained) as watched:
+        page = watched.page
         voice = "document.querySelector('[data-ref=voice]')"
         place = "Number(document.querySelector('[data-ref=film]').dataset.place)"
         page.click("[data-ref=play]")  # silent, as nobody asked for sound
@@ -333,5 +320,4 @@ def test_what_was_said_is_heard_in_step_and_only_when_asked_for(
         page.select_option("[data-ref=speed]", "0.25")
         assert page.inner_text("[data-ref=sound]") == "Sound on at full speed"
         assert page.evaluate(f"{voice}.paused")
-        assert said == []
-        browser.close()
+        assert watched.said == []

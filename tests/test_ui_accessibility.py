@@ -1,19 +1,20 @@
 """Every tab as axe-core sees it, and what no rule of it covers."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.resources import files
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from shutil import copytree
 from typing import Any
 
 import pytest
-from browsing import IN_BROWSER, opened, wait_for_frames
+from browsing import IN_BROWSER, opened, small_demo, wait_for_frames
 from playwright.sync_api import Browser, Page
 from served import Served, serving
 
 from calibrate.guide import Guide
-from realtime.config import LiveConfig
 
 pytestmark = IN_BROWSER
 
@@ -32,10 +33,7 @@ def full(
     """A page with all tabs, and a session to review."""
     sessions = tmp_path_factory.mktemp("sessions")
     copytree(recorded, sessions / recorded.name)
-    config = LiveConfig(
-        source="demo", fps=15, width=320, height=240, seed=3, classifier=str(untrained),
-        sessions=sessions,
-    )  # fmt: skip
+    config = replace(small_demo(untrained), sessions=sessions)
     with serving(config, Guide()) as served:
         yield served
 
@@ -59,7 +57,7 @@ def show(page: Page, tab: str) -> None:
 @pytest.mark.skipif(
     find_spec("axe_playwright_python") is None, reason="needs axe-playwright-python (extra dev)"
 )
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [SIZES[0], SIZES[-1]])  # what axe-core sees differs little
 def test_no_tab_violates_wcag_a_or_aa(
     full: Served, chromium: Browser, size: tuple[int, int]
 ) -> None:
@@ -108,14 +106,14 @@ def _violations(page: Page, rules: Any) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("size", SIZES)
 def test_nothing_is_smaller_than_12_px_or_wider_than_the_window(
-    full: Served, chromium: Browser, size: tuple[int, int]
+    full: Served, chromium: Browser
 ) -> None:
-    with opened(chromium, full, viewport={"width": size[0], "height": size[1]}) as watched:
+    with opened(chromium, full) as watched:
         page = watched.page
         wait_for_frames(page)
-        for tab in TABS:
+        for (width, height), tab in product(SIZES, TABS):
+            page.set_viewport_size({"width": width, "height": height})
             show(page, tab)
             small = page.evaluate(
                 """(least) => [...document.querySelectorAll("body *")]
@@ -125,6 +123,6 @@ def test_nothing_is_smaller_than_12_px_or_wider_than_the_window(
                     .map((element) => element.outerHTML.slice(0, 100))""",
                 SMALLEST_PX,
             )
-            assert small == [], tab
-            assert page.evaluate("document.documentElement.scrollWidth") <= size[0], tab
+            assert small == [], (tab, width)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, tab
         watched.check(full)

@@ -1,21 +1,18 @@
 """The Calibrate tab in a real browser, over a real session of the demo face."""
 
 import json
-import shutil
+from dataclasses import replace
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import sync_playwright
+from browsing import IN_BROWSER, opened, small_demo
+from playwright.sync_api import Browser
 from screenshots import open_tab
 from served import serving
 
 from calibrate.guide import Guide
 from model.records import Frame, Stamp, Step
 from model.synthetic import Schedule, SyntheticFace
-from realtime.config import LiveConfig
 from realtime.perception.spotting_steps import Perception
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 class Fed(Guide):
@@ -32,27 +29,17 @@ class Fed(Guide):
             super().take(perception.step(Frame(Stamp(k, k / 12), face.image(k), 0.0)))
 
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome"),
-]
+pytestmark = IN_BROWSER
 
 
 def test_the_tab_leads_through_the_steps_and_saves_only_when_asked(
-    untrained: Path, tmp_path: Path
+    chromium: Browser, untrained: Path, tmp_path: Path
 ) -> None:
-    config = LiveConfig(
-        source="demo", fps=10, width=200, height=150, seed=3, classifier=str(untrained)
-    )
+    config = replace(small_demo(untrained), fps=10, width=200, height=150)
+    size = {"width": 1200, "height": 900}
     guide = Fed(camera_s=3.1, baseline_s=11.5)
-    with serving(config, guide) as served, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1200, "height": 900})
-        page.set_default_timeout(90_000)
-        said: list[str] = []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto(served.address)
+    with serving(config, guide) as served, opened(chromium, served, viewport=size) as watched:
+        page = watched.page
         page.wait_for_selector("#live [data-ref=picture][data-index]")
         page.get_by_role("tab", name="Study").click()
         page.click("[data-check=baseline] .fl-link")  # no baseline yet: the Calibrate tab has one
@@ -90,5 +77,4 @@ def test_the_tab_leads_through_the_steps_and_saves_only_when_asked(
         assert served.session.config.source == "demo"
         page.get_by_role("tab", name="Live").click()
         page.wait_for_selector("#live .fl[data-badge=LIVE]")
-        assert said == []
-        browser.close()
+        assert watched.said == []

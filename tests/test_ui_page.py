@@ -362,7 +362,7 @@ def test_another_source_begins_anew_and_the_page_survives_the_servers_end(
     film = tmp_path / "film.avi"
     write_film(film, SyntheticFace(seed=5, fps=15, size=(320, 240)), frames=20)
     with ExitStack() as server:
-        config = LiveConfig(source="demo", fps=15, seed=3, classifier=str(untrained))
+        config = replace(small_demo(untrained), width=640, height=480)
         served = server.enter_context(serving(config))
         with opened(chromium, served) as watched:
             page = watched.page
@@ -391,7 +391,8 @@ def test_another_source_begins_anew_and_the_page_survives_the_servers_end(
 
 def test_every_tab_says_that_the_program_is_gone(chromium: Browser, untrained: Path) -> None:
     with ExitStack() as server, ExitStack() as pages:
-        served = server.enter_context(serving(small_demo(untrained), Guide()))
+        # Five pages at once: few pictures a second for each.
+        served = server.enter_context(serving(replace(small_demo(untrained), fps=4), Guide()))
         seen = {}
         for tab in ("Live", "Calibrate", "Study", "Review", "Health"):
             page = pages.enter_context(opened(chromium, served)).page

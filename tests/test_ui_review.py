@@ -5,59 +5,45 @@ import shutil
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from browsing import IN_BROWSER, Watched, opened, small_demo
 from fakes import copied
-from playwright.sync_api import Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route
 from served import serving
 from test_sessions_recover import spoil
 
-from realtime.config import LiveConfig
 from realtime.review.coding import list_expressions, read_coder
 from realtime.sessions.markers import Marker, format_marker
 from realtime.sessions.reader import open_session
 
 NOTICE = "document.querySelector('.fl-review [data-ref=notice]')"
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+pytestmark = IN_BROWSER
 
 
 @contextmanager
-def reviewing(sessions: Path, untrained: Path, said: list[str]) -> Iterator[Page]:
-    """The Review tab over the folder `sessions`; what its console says goes to `said`."""
-    config = LiveConfig(
-        "demo",
-        fps=5,
-        width=200,
-        height=150,
-        classifier=str(untrained),
-        sessions=sessions,
-    )
-    with serving(config) as served, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1300, "height": 900})
-        page.set_default_timeout(90_000)
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto(served.address)
-        page.get_by_role("tab", name="Review").click()
-        page.wait_for_selector("[data-ref=film][data-place='0']")
-        yield page
-        browser.close()
+def reviewing(chromium: Browser, sessions: Path, untrained: Path) -> Iterator[Watched]:
+    """The Review tab over the folder `sessions`."""
+    config = replace(small_demo(untrained), fps=5, width=200, height=150, sessions=sessions)
+    size = {"width": 1300, "height": 900}
+    with serving(config) as served, opened(chromium, served, viewport=size) as watched:
+        watched.page.get_by_role("tab", name="Review").click()
+        watched.page.wait_for_selector("[data-ref=film][data-place='0']")
+        yield watched
 
 
 @pytest.fixture
-def page(recorded: Path, untrained: Path, tmp_path: Path) -> Iterator[Page]:
+def page(chromium: Browser, recorded: Path, untrained: Path, tmp_path: Path) -> Iterator[Page]:
     """The Review tab over a folder with one session in it."""
     copied(recorded, tmp_path / "sessions")
-    said: list[str] = []
-    with reviewing(tmp_path / "sessions", untrained, said) as page:
-        yield page
-        assert said == []
+    with reviewing(chromium, tmp_path / "sessions", untrained) as watched:
+        yield watched.page
+        assert watched.said == []
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
 def test_a_session_is_coded_on_the_page(page: Page, tmp_path: Path) -> None:
     page.keyboard.press("]")
     page.wait_for_selector(".fl-coding li[aria-current=true]")
@@ -129,8 +115,6 @@ def test_a_session_is_coded_on_the_page(page: Page, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
 def test_a_coder_is_blind_until_done(page: Page, tmp_path: Path) -> None:
     first = ".fl-coding li:not([data-number^='-'])"
     label = f'document.querySelector("{first} b")?.innerText'
@@ -207,8 +191,6 @@ def test_a_coder_is_blind_until_done(page: Page, tmp_path: Path) -> None:
     page.wait_for_function(f"{label} === '{named}'")
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
 def test_whoever_looked_first_does_not_code_blind(page: Page, tmp_path: Path) -> None:
     page.wait_for_selector(".fl-review[data-blind=yes]")
     page.once("dialog", lambda dialog: dialog.accept())
@@ -230,8 +212,6 @@ def test_whoever_looked_first_does_not_code_blind(page: Page, tmp_path: Path) ->
     assert read_coder(session.folder, "C1").done_utc  # the session keeps it, in every browser
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
 def test_a_session_that_was_cut_off_is_recovered_on_the_page(page: Page, tmp_path: Path) -> None:
     cut = tmp_path / "sessions" / "P08"
     shutil.copytree(tmp_path / "sessions" / "P07", cut)
@@ -258,8 +238,6 @@ def test_a_session_that_was_cut_off_is_recovered_on_the_page(page: Page, tmp_pat
     assert json.loads((cut / "session.json").read_text())["state"] == "recovered"
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
 def test_the_only_session_is_recovered_on_the_page(page: Page, tmp_path: Path) -> None:
     address = page.url
     page.goto("about:blank")  # it may still ask for pictures
@@ -273,14 +251,12 @@ def test_the_only_session_is_recovered_on_the_page(page: Page, tmp_path: Path) -
     assert json.loads(cut.read_text())["state"] == "recovered"
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
 def test_review_goes_on_when_the_program_answers_again(
-    recorded: Path, untrained: Path, tmp_path: Path
+    chromium: Browser, recorded: Path, untrained: Path, tmp_path: Path
 ) -> None:
     copied(recorded, tmp_path / "sessions")
-    said: list[str] = []
-    with reviewing(tmp_path / "sessions", untrained, said) as page:
+    with reviewing(chromium, tmp_path / "sessions", untrained) as watched:
+        page = watched.page
         page.route("**/live/**", lambda route: route.abort())
         page.get_by_text("Connection lost: nothing is stored").wait_for()
         page.click("[data-ref=overview]", position={"x": 400, "y": 20})
@@ -289,11 +265,9 @@ def test_review_goes_on_when_the_program_answers_again(
         page.unroute_all()
         page.wait_for_selector(f"[data-ref=film][data-place='{wanted}']")
         page.wait_for_selector(".fl-review [data-ref=notice]", state="hidden")
-    assert [line for line in said if not line.startswith("Failed to load resource")] == []
+    assert [line for line in watched.said if "Failed to load resource" not in line] == []
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
 @pytest.mark.parametrize("state", ["torn", "complete"])
 def test_what_only_a_recovery_finishes_has_its_button(
     page: Page, tmp_path: Path, state: str
@@ -318,8 +292,6 @@ def test_what_only_a_recovery_finishes_has_its_button(
     assert page.get_attribute(".fl-review", "data-open") == "P08"  # it can be opened
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
 def test_the_timeline_is_drawn_along_and_clicked(page: Page) -> None:
     place = "Number(document.querySelector('[data-ref=film]').dataset.place)"
     box = page.locator(".fl-timeline").bounding_box()
@@ -341,8 +313,6 @@ def test_the_timeline_is_drawn_along_and_clicked(page: Page) -> None:
     page.wait_for_function(f"Math.abs({place} - 13) <= 1")
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
 def test_what_was_said_to_a_coder_goes_once_it_is_heeded(page: Page) -> None:
     told = ".fl-review [data-ref=notice]:not([hidden])"
     page.click(".fl-coding li button")
@@ -372,8 +342,6 @@ def test_what_was_said_to_a_coder_goes_once_it_is_heeded(page: Page) -> None:
     )
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
 def test_a_quick_coder_loses_nothing(page: Page, tmp_path: Path) -> None:
     page.keyboard.press("]")
     page.wait_for_selector(".fl-coding li[aria-current=true]")
@@ -424,8 +392,6 @@ def test_a_quick_coder_loses_nothing(page: Page, tmp_path: Path) -> None:
     assert (found[-1].verdict, found[-1].note) == ("open", "a yawn")
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
 def test_no_click_on_an_action_unit_is_lost(page: Page) -> None:
     page.fill(".fl-review [data-ref=coder]", "C1")
     page.locator(".fl-review [data-ref=coder]").blur()
@@ -452,8 +418,6 @@ def test_no_click_on_an_action_unit_is_lost(page: Page) -> None:
     page.wait_for_function(f"{words} === 'AU1 AU4 AU12'")
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
 def test_keys_are_those_of_what_is_focused_and_decide_once(page: Page) -> None:
     ref = ".fl-review [data-ref={}]".format
     page.select_option(ref("export"), "csv")
@@ -486,8 +450,6 @@ def test_keys_are_those_of_what_is_focused_and_decide_once(page: Page) -> None:
     page.wait_for_selector(ref("notice"), state="hidden")
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
 def test_what_is_too_long_to_be_magnified_says_so(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -499,18 +461,16 @@ def test_what_is_too_long_to_be_magnified_says_so(
     )
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
 def test_no_picture_is_shown_in_place_of_one_that_cannot_be_read(
-    recorded: Path, untrained: Path, tmp_path: Path
+    chromium: Browser, recorded: Path, untrained: Path, tmp_path: Path
 ) -> None:
     """Nor does it stop the playing. The folder's name has signs with a meaning in addresses."""
     folder = copied(recorded, tmp_path / "sessions").rename(tmp_path / "sessions" / "P#7 50%2é")
     spoil(folder / "video.mkv", [2])
-    said: list[str] = []
     film = "document.querySelector('[data-ref=film]')"
     corner = f"[...{film}.getContext('2d').getImageData(1, 1, 1, 1).data]"
-    with reviewing(tmp_path / "sessions", untrained, said) as page:
+    with reviewing(chromium, tmp_path / "sessions", untrained) as watched:
+        page = watched.page
         assert page.evaluate(corner) != [0, 0, 0, 255]
         page.keyboard.press("ArrowRight")
         page.keyboard.press("ArrowRight")
@@ -522,4 +482,4 @@ def test_no_picture_is_shown_in_place_of_one_that_cannot_be_read(
         page.wait_for_function(f"Number({film}.dataset.place) > 5")
         assert page.evaluate(corner) != [0, 0, 0, 255]
     ours = ("404", "getImageData")  # the picture's answer, and how the test looks at it
-    assert [words for words in said if not any(known in words for known in ours)] == []
+    assert [words for words in watched.said if not any(known in words for known in ours)] == []

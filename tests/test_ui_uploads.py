@@ -9,8 +9,10 @@ from pathlib import Path
 
 import anyio
 import httpx
+import numpy as np
 import pytest
 from browsing import IN_BROWSER, LAPTOP, opened, small_demo, wait_for_frames
+from fakes import write_clip
 from playwright.sync_api import Browser
 from served import AUTH, Served, serving
 from websockets.sync.client import connect
@@ -131,8 +133,10 @@ class TestInABrowser:
     pytestmark = IN_BROWSER
 
     def test_the_list_shows_what_runs_and_a_film_can_be_chosen_or_dropped(
-        self, demo: Served, chromium: Browser, expression_clip: Path
+        self, demo: Served, chromium: Browser, expression_clip: Path, tmp_path: Path
     ) -> None:
+        short = tmp_path / "short.mkv"
+        write_clip(short, [np.zeros((48, 64, 3), np.uint8)] * 5, range(0, 200, 40))
         # Without the corner's replay, which may ask for a run that has just ended.
         with opened(chromium, demo, reduced_motion="reduce") as watched:
             page = watched.page
@@ -154,7 +158,7 @@ class TestInABrowser:
                     const drop = new DragEvent("drop", { dataTransfer: transfer, bubbles: true });
                     document.querySelector("[data-ref=picture]").dispatchEvent(drop);
                 }""",
-                base64.b64encode(expression_clip.read_bytes()).decode(),
+                base64.b64encode(short.read_bytes()).decode(),
             )
             page.wait_for_function(f"{shown} === 'File: dropped.mkv'")
             watched.check(demo)
