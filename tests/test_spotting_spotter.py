@@ -371,6 +371,18 @@ def test_a_face_that_begins_to_talk_at_once_says_a_word(fps):
     assert closed(series(fps, 1.2, [first])) == [window]  # footage may end before it has waited
 
 
+@pytest.mark.parametrize("fps", RATES)
+def test_what_the_end_cuts_off_before_it_has_rested_is_not_listed(fps):
+    """It may be a word: a face that talks on has not come to rest."""
+    samples = list(series(fps, 4, [Pulse(2.5, 2.7, 2.9, 1.5)]))
+    spotter = Spotter()
+    states = [[u.state for u in spotter.push(each).updates] for each in samples]
+    decided = next(i for i, found in enumerate(states) if "closed" in found)
+    cut = updates(samples[:decided])
+    assert (cut[-1].state, cut[-1].reason) == ("rejected", "the footage ended")
+    assert "closed" not in [u.state for u in cut]
+
+
 def test_a_slip_of_the_crop_is_not_reported():
     found = updates(series(60, 6, [Pulse(3.0, 3.15, 3.35, 1.0, REGIONS)]))
     assert [u for u in found if u.state == "closed"] == []

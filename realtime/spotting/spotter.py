@@ -215,8 +215,8 @@ class Spotter:
         )
 
     def finish(self) -> tuple[SpotUpdate, ...]:
-        """Return the last updates, at the end of the source: emit accepted pulses, reject open
-        ones."""
+        """Return the last updates, at the end of the source: emit pulses that came to rest,
+        reject all others."""
         return tuple(self._abandon("the footage ended"))
 
     # --- micro-expressions
@@ -348,7 +348,9 @@ class Spotter:
         return _Candidate(self._numbers, pulse)
 
     def _abandon(self, reason: str) -> list[SpotUpdate]:
-        updates: list[SpotUpdate] = []
+        # Nobody saw whether the face stayed where it had returned to.
+        restless = [ended for ended in self._ended if not ended.rested]
+        updates = [self._reject(ended, reason) for ended in restless]
         while self._ended:
             updates.append(self._emit(self._ended.pop(0)))
         for group, candidate in enumerate(self._open):
