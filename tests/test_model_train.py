@@ -230,7 +230,6 @@ def test_answers_are_learnt_anew_for_other_classes_of_the_same_number(tmp_path: 
         ["--validation", "1.5"],
         ["--init", "no.safetensors"],
         ["--init", "ststnet"],
-        ["--init", "fmanet", "--flow", "tvl1"],
         ["--out", "tests"],
         ["--loso", "--out", "README.md"],
     ],
@@ -246,10 +245,12 @@ def test_unusable_options_are_one_line(
     assert not Path("x.safetensors").exists()
 
 
+@pytest.mark.parametrize(("asked", "flow"), [([], "dis"), (["--flow", "tvl1"], "tvl1")])
 def test_training_goes_on_with_the_network_that_is_given(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    asked: list[str], flow: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Blocks and flow are those of its checkpoint: no option builds a network otherwise."""
+    """Blocks are those of its checkpoint: no option builds a network otherwise. So is the flow,
+    unless another is asked for."""
     given, out = tmp_path / "given.safetensors", tmp_path / "out.safetensors"
     fit(replace(RECIPE, epochs=1, flow="dis"), TRAINING, None, given)
     rows = ["file,subject,clip,label"]
@@ -258,11 +259,11 @@ def test_training_goes_on_with_the_network_that_is_given(
         rows.append(f"{n}.npy,s{n},c{n},{label}")
     (tmp_path / "maps.csv").write_text("\n".join(rows))
     data = ["--data", f"maps:{tmp_path / 'maps.csv'}", "--epochs", "1", "--threads", "1"]
-    init = ["--init", str(given), "--out", str(out)]
+    init = ["--init", str(given), "--out", str(out), *asked]
     monkeypatch.setattr("sys.argv", ["train", "mmcof-cnn", *data, *init])
     main()
     made = read_checkpoint(out)[0]
-    assert (made.options, made.flow, made.recipe["flow"]) == ({"width": 4}, "dis", "dis")
+    assert (made.options, made.flow, made.recipe["flow"]) == ({"width": 4}, flow, flow)
 
 
 @pytest.mark.parametrize("options", [["--loso"], ["--validation", "0.2"]])

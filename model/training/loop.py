@@ -44,8 +44,8 @@ def fit(
     Beside `out` it writes `.log.csv`, a line per epoch. `validation` is scored after each epoch; it
     chooses the epoch only if the recipe keeps the best one. At the end, confidence is calibrated on
     it (`model.inference.confidence`). Training starts from the weights of the checkpoint `init`,
-    but for heads of other classes or action units. `after_epoch` gets each line of the log. Raises
-    `InputError` if samples and recipe do not fit.
+    but for heads of other classes or action units; they may be of another flow. `after_epoch` gets
+    each line of the log. Raises `InputError` if samples and recipe do not fit.
     """
     if init is not None:
         check_start(init, recipe)
@@ -214,7 +214,6 @@ def check_start(init: Path, recipe: Recipe) -> None:
     for what, theirs, ours in (
         ("a network", given.classifier, recipe.classifier),
         ("options", dict(given.options), dict(recipe.options)),
-        ("the flow", given.flow, recipe.flow),
     ):
         if theirs != ours:
             raise InputError(f"{init} has {what} {theirs!r}, training is for {ours!r}")
