@@ -3,6 +3,7 @@
 import model  # noqa: F401  # before numpy is, for whose BLAS it sets the number of threads
 
 # isort: split
+import os
 import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -46,6 +47,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="no CUDA device is available here"))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than cores: a test in a browser waits for the demo's face, in real time."""
+    return (os.cpu_count() or 1) + 1
 
 
 # Where PyTorch is not installed, what needs it is skipped, file by file and test by test.
