@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,13 @@ IN_BROWSER = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome"),
 ]
+
+
+def in_browser(test: Callable[..., None]) -> Callable[..., None]:
+    """Mark a single test of a file as `IN_BROWSER` marks all of it."""
+    for mark in IN_BROWSER:
+        test = mark(test)
+    return test
 
 
 def small_demo(untrained: Path) -> LiveConfig:

@@ -12,7 +12,7 @@ from typing import Any
 
 import av
 import pytest
-from browsing import CHROMIUM, FLAGS, SLOW_MS, opened
+from browsing import CHROMIUM, FLAGS, SLOW_MS, in_browser, opened
 from playwright.sync_api import Browser, Dialog, Page, Playwright, Route
 from served import serving
 from test_ui_page import write_y4m
@@ -355,8 +355,7 @@ def filled_in(page: Page, tmp_path: Path) -> None:
     page.wait_for_selector(".fl-study [data-check=consent][data-good=yes]")
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+@in_browser
 def test_the_tab_records_marks_and_forgets(
     chromium: Browser, untrained: Path, tmp_path: Path
 ) -> None:
@@ -413,8 +412,7 @@ def test_the_tab_records_marks_and_forgets(
     assert "redacted" in {frame.fate for frame in session.frames}
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+@in_browser
 def test_a_protocol_is_edited_and_what_is_wrong_stands_at_its_field(
     chromium: Browser, untrained: Path, tmp_path: Path
 ) -> None:
@@ -486,8 +484,7 @@ def test_a_protocol_is_edited_and_what_is_wrong_stands_at_its_field(
     assert [question.key for question in saved.questions] == ["1", "2"]
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+@in_browser
 def test_a_server_that_does_not_answer_is_told_until_it_does(
     chromium: Browser, untrained: Path, tmp_path: Path
 ) -> None:
@@ -517,8 +514,7 @@ def test_a_server_that_does_not_answer_is_told_until_it_does(
         page.wait_for_selector(".fl-study [data-ref=last] button:has-text('Review tab')")
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+@in_browser
 @pytest.mark.skipif(os.name != "posix", reason="kills a group of processes")
 def test_the_recording_goes_on_when_the_browser_is_killed(
     playwright: Playwright, untrained: Path, tmp_path: Path
@@ -579,8 +575,7 @@ def test_a_recording_that_had_to_end_is_told_loudly(
     assert open_session(Path(last["folder"])).document["state"] == "stopped"
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+@in_browser
 def test_a_viewers_camera_is_recorded_without_asking_again(
     playwright: Playwright, untrained: Path, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import CHROMIUM
+from browsing import in_browser
 from fastapi import FastAPI
 from numpy.typing import NDArray
 from playwright.sync_api import Browser
@@ -290,8 +290,7 @@ FOLLOW = """async () => {
 }"""
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+@in_browser
 def test_what_was_said_is_heard_in_step_and_only_when_asked_for(
     chromium: Browser, session: Session, untrained: Path
 ) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from browsing import small_demo
+from browsing import in_browser, small_demo
 from live_screenshots import take_screenshots
 from served import serving
 from websockets.sync.client import connect
@@ -159,9 +159,8 @@ def test_the_printed_address_is_one_that_a_browser_here_can_open() -> None:
         assert make_page_address(replace(config, host="::1"), listener) == f"http://[::1]:{port}/"
 
 
-@pytest.mark.browser
+@in_browser
 def test_screenshots_are_taken(tmp_path: Path, untrained: Path) -> None:
-    pytest.importorskip("playwright")
     config = replace(small_demo(untrained), width=640, height=480)
     taken = take_screenshots(config, tmp_path, expressions=1)
     assert [path.name for path in taken] == [

@@ -23,9 +23,9 @@ from model.classifiers import CLASSIFIERS
 from model.classifiers.phase_inputs import PHASE_SHAPES
 from model.cli import exit_code
 from model.errors import InputError
+from model.evaluation.report_set import is_of_this_report
 from model.inference.checkpoint import Checkpoint, checkpoint_path, read_checkpoint
 from model.metrics.checkpoint_scores import AMPLITUDE_FIGURES, FIRST_PHASE, NAMEABLE_PX, SCORES
-from model.synthetic.sample_variation import SAME_REPORT
 from model.training.training_samples import REPORT_SEED, SYNTHETIC
 
 TEMPLATE = Path(__file__).with_name("model_card.md.j2")
@@ -97,7 +97,7 @@ def render_card(name: str, checkpoint: Checkpoint, numbers: int, size_bytes: int
         report_seed=REPORT_SEED,
         figures=list(_figures(checkpoint)),
         weak_units=WEAK_UNITS,
-        measurable=data.get("generator", 1) in SAME_REPORT,
+        measurable=is_of_this_report(checkpoint),
     )
     return "\n".join(map(_wrap, text.split("\n")))
 

@@ -41,10 +41,16 @@ def report_set(
     return opener.report_pairs(motion)
 
 
+def is_of_this_report(checkpoint: Checkpoint) -> bool:
+    """Return whether the pairs that the checkpoint's figures were measured on can still be
+    drawn."""
+    return checkpoint.recipe.get("data", {}).get("generator", 1) in SAME_REPORT
+
+
 def compare_report(path: Path, checkpoint: Checkpoint, samples: SampleSet, device: str) -> str:
     """`compare_metrics` of the figures in the file `path` and those found on `samples`, its
     `report_set`; `OTHER_GENERATOR` if those pairs can no longer be drawn."""
-    if checkpoint.recipe.get("data", {}).get("generator", 1) not in SAME_REPORT:
+    if not is_of_this_report(checkpoint):
         return OTHER_GENERATOR
     return compare_metrics(dict(checkpoint.metrics), measure_checkpoint(path, samples, device))
 

@@ -349,8 +349,8 @@ class Spotter:
 
     def _abandon(self, reason: str) -> list[SpotUpdate]:
         # Nobody saw whether the face stayed where it had returned to.
-        restless = [ended for ended in self._ended if not ended.rested]
-        updates = [self._reject(ended, reason) for ended in restless]
+        unsettled = [ended for ended in self._ended if not ended.rested]
+        updates = [self._reject(ended, reason) for ended in unsettled]
         while self._ended:
             updates.append(self._emit(self._ended.pop(0)))
         for group, candidate in enumerate(self._open):
