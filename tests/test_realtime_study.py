@@ -13,7 +13,7 @@ from typing import Any
 import av
 import pytest
 from browsing import CHROMIUM, FLAGS, SLOW_MS, in_browser, opened
-from playwright.sync_api import Browser, Dialog, Page, Playwright, Route
+from playwright.sync_api import Browser, Dialog, Page, Playwright, Route, sync_playwright
 from served import serving
 from test_ui_page import write_y4m
 
@@ -49,6 +49,21 @@ name = "q2"
 text = "And back?"
 """
 TIMEOUT_S = 60
+
+
+@pytest.fixture
+def playwright() -> Iterator[Playwright]:
+    """One for each test: what is under way when a browser is killed, or a server falls silent, ends
+    with it."""
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    yield browser
+    browser.close()
 
 
 def small_demo(untrained: Path, sessions: Path) -> LiveConfig:
